@@ -1,0 +1,14 @@
+/** What the layers and models are: interfaces, configuration records, the service provider interface, parameter arithmetic. */
+module org.segformer3d.api {
+    exports org.segformer3d.api.backend;
+    exports org.segformer3d.api.block;
+    exports org.segformer3d.api.config;
+    exports org.segformer3d.api.model;
+    exports org.segformer3d.api.profile;
+    exports org.segformer3d.api.tensor;
+    exports org.segformer3d.api.training;
+    exports org.segformer3d.api.weights;
+
+    uses org.segformer3d.api.backend.BackendProvider;
+    uses org.segformer3d.api.block.LayerProvider;
+}

@@ -1,0 +1,2 @@
+/** The network's configuration, with the official key names. */
+package org.segformer3d.api.config;

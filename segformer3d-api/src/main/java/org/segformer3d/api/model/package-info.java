@@ -1,0 +1,2 @@
+/** The network assembled from blocks, and how input sizes map to stage sizes. */
+package org.segformer3d.api.model;
