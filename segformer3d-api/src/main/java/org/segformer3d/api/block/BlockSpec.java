@@ -46,7 +46,8 @@ public sealed interface BlockSpec {
         @Override
         public List<ParameterSpec> parameters() {
             return List.of(
-                    ParameterSpec.of("patch_embeddings.weight", CONV_WEIGHT, embedDim, inChannels, kernel, kernel, kernel),
+                    ParameterSpec.of(
+                            "patch_embeddings.weight", CONV_WEIGHT, embedDim, inChannels, kernel, kernel, kernel),
                     ParameterSpec.of("patch_embeddings.bias", CONV_BIAS, embedDim),
                     ParameterSpec.of("norm.weight", NORM_WEIGHT, embedDim),
                     ParameterSpec.of("norm.bias", NORM_BIAS, embedDim));
@@ -162,8 +163,7 @@ public sealed interface BlockSpec {
 
         @Override
         public List<ParameterSpec> parameters() {
-            return List.of(
-                    ParameterSpec.of("weight", NORM_WEIGHT, dim), ParameterSpec.of("bias", NORM_BIAS, dim));
+            return List.of(ParameterSpec.of("weight", NORM_WEIGHT, dim), ParameterSpec.of("bias", NORM_BIAS, dim));
         }
     }
 
@@ -198,7 +198,8 @@ public sealed interface BlockSpec {
                 list.add(ParameterSpec.of(prefix + "bn.weight", NORM_WEIGHT, dim));
                 list.add(ParameterSpec.of(prefix + "bn.bias", NORM_BIAS, dim));
             }
-            list.add(ParameterSpec.of("linear_fuse.0.weight", CONV_WEIGHT, dim, (long) featureDims.size() * dim, 1, 1, 1));
+            list.add(ParameterSpec.of(
+                    "linear_fuse.0.weight", CONV_WEIGHT, dim, (long) featureDims.size() * dim, 1, 1, 1));
             list.add(ParameterSpec.of("linear_fuse.1.weight", NORM_WEIGHT, dim));
             list.add(ParameterSpec.of("linear_fuse.1.bias", NORM_BIAS, dim));
             list.add(ParameterSpec.of("linear_fuse.1.running_mean", RUNNING_MEAN, dim));

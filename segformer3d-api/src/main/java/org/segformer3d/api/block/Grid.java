@@ -11,15 +11,15 @@ public record Grid(int depth, int height, int width) {
     /** Checks the sizes. */
     public Grid {
         if (depth < 1 || height < 1 || width < 1) {
-            throw new IllegalArgumentException("grid sizes must be positive, found " + depth + "×" + height + "×" + width);
+            throw new IllegalArgumentException(
+                    "grid sizes must be positive, found " + depth + "×" + height + "×" + width);
         }
     }
 
     /** Returns the spatial grid of a (B,C,D,H,W) shape. */
     public static Grid of(long[] shape) {
         if (shape.length != 5) {
-            throw new IllegalArgumentException(
-                    "expected a shape (B,C,D,H,W), found rank " + shape.length);
+            throw new IllegalArgumentException("expected a shape (B,C,D,H,W), found rank " + shape.length);
         }
         return new Grid(Math.toIntExact(shape[2]), Math.toIntExact(shape[3]), Math.toIntExact(shape[4]));
     }
@@ -37,8 +37,8 @@ public record Grid(int depth, int height, int width) {
     public Grid convolved(int kernel, int stride, int padding) {
         int smallest = Math.min(depth, Math.min(height, width));
         if (smallest + 2 * padding < kernel) {
-            throw new IllegalArgumentException("a grid of " + this + " is too small for a kernel of " + kernel
-                    + " with padding " + padding);
+            throw new IllegalArgumentException(
+                    "a grid of " + this + " is too small for a kernel of " + kernel + " with padding " + padding);
         }
         return new Grid(
                 (depth + 2 * padding - kernel) / stride + 1,

@@ -247,7 +247,8 @@ public record SegFormer3DConfig(
     private static List<Integer> stages(String key, List<Integer> values, int least) {
         Objects.requireNonNull(values, key);
         if (values.size() != STAGES) {
-            throw ConfigException.of("model_parameters." + key, values, "a list of " + STAGES + " integers, one per stage");
+            throw ConfigException.of(
+                    "model_parameters." + key, values, "a list of " + STAGES + " integers, one per stage");
         }
         for (int i = 0; i < STAGES; i++) {
             atLeast(key + "[" + i + "]", values.get(i), least);

@@ -49,8 +49,8 @@ public final class HostTensor {
     public static HostTensor zeros(DType dtype, long... shape) {
         long bytes = Math.multiplyExact(Shapes.elements(shape), (long) dtype.bytes());
         if (bytes > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException(
-                    "a host tensor holds at most 2 GiB; " + Shapes.text(shape) + " of " + dtype + " needs " + bytes + " bytes");
+            throw new IllegalArgumentException("a host tensor holds at most 2 GiB; " + Shapes.text(shape) + " of "
+                    + dtype + " needs " + bytes + " bytes");
         }
         return wrap(dtype, ByteBuffer.allocateDirect((int) bytes), shape);
     }

@@ -1,0 +1,126 @@
+package org.segformer3d.api.backend;
+
+import java.util.List;
+import java.util.Map;
+import org.segformer3d.api.block.BlockContext;
+import org.segformer3d.api.block.BlockSpec;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.AssembledModel;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
+
+/**
+ * An open backend on one device: makes tensors, blocks and models. Safe for concurrent use.
+ *
+ * <p>Rules, checked by the contract in segformer3d-backend-tck:
+ * <ul>
+ *   <li>Every block equals the reference backend's up to rounding, on cubes and boxes, odd sizes and batches.
+ *   <li>Using a closed tensor, scope, model or backend throws {@link IllegalStateException}; closing twice has no effect.
+ *   <li>Shapes that don't fit throw {@link IllegalArgumentException} and leave everything usable.
+ *   <li>Concurrent calls of one model give the same bits as calls one after the other.
+ *   <li>Memory is given back when scopes close.
+ * </ul>
+ */
+public interface Backend extends AutoCloseable {
+    /** Returns the provider's name. */
+    String name();
+
+    /** Returns the options it was opened with, {@code threads} being the resolved number. */
+    BackendOptions options();
+
+    /** Returns the device it computes on. */
+    default Device device() {
+        return options().device();
+    }
+
+    /** Returns the floating-point type it computes in. */
+    default DType computeType() {
+        return options().computeType();
+    }
+
+    /** Returns names and versions of the libraries it computes with, for provenance. */
+    Map<String, String> versions();
+
+    /** Returns a new scope. */
+    Scope newScope();
+
+    /** Returns the backend's own blocks. */
+    LayerProvider layers();
+
+    /**
+     * Returns the tensor at another spatial size: zero-padded or cropped at the far end of each axis.
+     *
+     * @param scope owner of the result
+     * @param x (B,C,D,H,W)
+     * @param size new spatial size
+     * @return (B,C,size), sharing no state that closing x would break
+     */
+    Tensor resizeCanvas(Scope scope, Tensor x, Grid size);
+
+    /**
+     * Makes a model: assembled from blocks, or a fused form of the same function where the backend has one, the options allow it and
+     * no layer is replaced.
+     *
+     * @param config never {@code null}
+     * @param weights under the official names, never {@code null}
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     * @throws org.segformer3d.api.config.ConfigException when a replaced layer is unknown or unsupported
+     */
+    default SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+        return AssembledModel.load(this, config, weights);
+    }
+
+    /** Returns whether {@link #train} and {@link #gradients} work. */
+    default boolean supportsTraining() {
+        return false;
+    }
+
+    /**
+     * Starts training.
+     *
+     * @param spec network, initial weights, loss, optimizer
+     * @throws UnsupportedOperationException when {@link #supportsTraining()} is false
+     */
+    default TrainingSession train(TrainingSpec spec) {
+        throw new UnsupportedOperationException(
+                "backend '" + name() + "' can't train; choose one that can, such as libtorch");
+    }
+
+    /**
+     * Returns a block's outputs and vector–Jacobian products in training mode, for checking.
+     *
+     * @param spec sizes of the block; for a transformer block the parameters of its parts have the prefixes {@code attention.} and
+     *     {@code mlp.}
+     * @param parameters the block's entries under their names within the block
+     * @param inputs one tensor, (B,C,D,H,W) for a patch embedding and (B,N,C) otherwise; four feature maps for a decoder
+     * @param grid extent of the tokens; ignored where inputs are (B,C,D,H,W)
+     * @param cotangent gradient of a scalar with respect to the output, in the output's shape
+     * @throws UnsupportedOperationException when {@link #supportsTraining()} is false
+     */
+    default BlockGradients gradients(
+            BlockSpec spec, StateDict parameters, List<HostTensor> inputs, Grid grid, HostTensor cotangent) {
+        throw new UnsupportedOperationException("backend '" + name() + "' computes no gradients");
+    }
+
+    /** Returns a context for making this backend's blocks. */
+    default BlockContext context(org.segformer3d.api.block.Mode mode) {
+        return new BlockContext(this, mode);
+    }
+
+    /** Returns whether the backend was closed. */
+    boolean isClosed();
+
+    /** Releases the backend; its models and scopes must be closed before. Has no effect on a closed backend. */
+    @Override
+    void close();
+}

@@ -1,0 +1,50 @@
+package org.segformer3d.api.block;
+
+import java.util.Map;
+import java.util.Objects;
+import org.segformer3d.api.tensor.Tensor;
+
+/**
+ * A block's weights on its backend, looked up by their names within the block.
+ *
+ * <p>The tensors belong to whoever loaded them and outlive the block.
+ */
+public final class BlockParameters {
+    private final Map<String, Tensor> tensors;
+    private final String prefix;
+
+    /**
+     * Creates a view of named tensors.
+     *
+     * @param tensors full names to tensors, never {@code null}
+     * @param prefix what stands before the block's own names, with its final dot; may be empty
+     */
+    public BlockParameters(Map<String, Tensor> tensors, String prefix) {
+        this.tensors = Map.copyOf(tensors);
+        this.prefix = Objects.requireNonNull(prefix, "prefix");
+    }
+
+    private BlockParameters(BlockParameters parent, String deeper) {
+        this.tensors = parent.tensors;
+        this.prefix = parent.prefix + deeper;
+    }
+
+    /**
+     * Returns the tensor of that name.
+     *
+     * @param name name within the block, for example {@code query.weight}
+     * @throws IllegalArgumentException when there is none
+     */
+    public Tensor get(String name) {
+        Tensor tensor = tensors.get(prefix + name);
+        if (tensor == null) {
+            throw new IllegalArgumentException("no parameter named '" + prefix + name + "'");
+        }
+        return tensor;
+    }
+
+    /** Returns a view one level deeper: {@code at("attention.")} sees {@code attention.query.weight} as {@code query.weight}. */
+    public BlockParameters at(String deeper) {
+        return new BlockParameters(this, deeper);
+    }
+}

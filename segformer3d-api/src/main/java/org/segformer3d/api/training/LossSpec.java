@@ -1,0 +1,113 @@
+package org.segformer3d.api.training;
+
+import java.util.Objects;
+
+/**
+ * A segmentation loss over logits x (B,K,D,H,W) and target channels t (B,K,D,H,W) with values in [0,1].
+ *
+ * <p>With p = activation(x), sums over voxels, smoothing s_n, s_d:
+ * <ul>
+ *   <li>Dice: mean over batch and channels of 1 − (2Σpt + s_n) / (Σp + Σt + s_d); squared: Σp² and Σt² in the denominator; batch: the
+ *       sums run over the batch as well.
+ *   <li>Cross-entropy: mean over batch and voxels of −Σ_k t_k log softmax(x)_k.
+ *   <li>Binary cross-entropy: mean over everything of −t log σ(x) − (1−t) log(1−σ(x)).
+ *   <li>Focal: mean over everything of (1−q)^γ · BCE with q the probability of the target.
+ *   <li>Generalized Dice: 1 − (2Σ_k w_k Σpt + s_n) / (Σ_k w_k Σ(p+t) + s_d) per sample, w_k = 1/(Σt)², infinite weights replaced by
+ *       the sample's largest finite one.
+ * </ul>
+ *
+ * @param kind which terms, never {@code null}
+ * @param activation how logits become probabilities in the Dice terms, never {@code null}
+ * @param includeBackground whether channel 0 takes part in the Dice and focal terms; ignored when there is only one channel
+ * @param squared squared sums in the denominator of Dice
+ * @param batch sums over the whole batch in Dice
+ * @param smoothNumerator s_n
+ * @param smoothDenominator s_d
+ * @param diceWeight factor of the Dice term of a combined loss
+ * @param otherWeight factor of the other term of a combined loss
+ * @param focalGamma γ of the focal term
+ */
+public record LossSpec(
+        Kind kind,
+        Activation activation,
+        boolean includeBackground,
+        boolean squared,
+        boolean batch,
+        double smoothNumerator,
+        double smoothDenominator,
+        double diceWeight,
+        double otherWeight,
+        double focalGamma) {
+    /** Which terms a loss has. */
+    public enum Kind {
+        /** Soft Dice. */
+        DICE,
+        /** Cross-entropy over channels. */
+        CROSS_ENTROPY,
+        /** Binary cross-entropy per channel. */
+        BINARY_CROSS_ENTROPY,
+        /** Dice plus cross-entropy; with a single channel, Dice plus binary cross-entropy. */
+        DICE_CROSS_ENTROPY,
+        /** Dice plus focal. */
+        DICE_FOCAL,
+        /** Generalized Dice. */
+        GENERALIZED_DICE
+    }
+
+    /** How logits become probabilities. */
+    public enum Activation {
+        /** Each channel by itself: overlapping regions. */
+        SIGMOID,
+        /** Channels compete: exclusive classes. */
+        SOFTMAX
+    }
+
+    /** Validates. */
+    public LossSpec {
+        Objects.requireNonNull(kind, "kind");
+        Objects.requireNonNull(activation, "activation");
+        if (!(smoothNumerator >= 0) || !(smoothDenominator >= 0)) {
+            throw new IllegalArgumentException("smoothing: found " + smoothNumerator + " and " + smoothDenominator
+                    + ", expected numbers of at least 0");
+        }
+        if (!(diceWeight >= 0) || !(otherWeight >= 0) || !(focalGamma >= 0)) {
+            throw new IllegalArgumentException("loss weights and gamma: found " + diceWeight + ", " + otherWeight
+                    + " and " + focalGamma + ", expected numbers of at least 0");
+        }
+    }
+
+    /** Returns a loss with usual values: background included, not squared, per sample, smoothing 1e-5, weights 1, γ 2. */
+    public static LossSpec of(Kind kind, Activation activation) {
+        return new LossSpec(kind, activation, true, false, false, 1e-5, 1e-5, 1, 1, 2);
+    }
+
+    /** Returns this loss without the background channel in the Dice and focal terms. */
+    public LossSpec withoutBackground() {
+        return new LossSpec(
+                kind,
+                activation,
+                false,
+                squared,
+                batch,
+                smoothNumerator,
+                smoothDenominator,
+                diceWeight,
+                otherWeight,
+                focalGamma);
+    }
+
+    /** Returns this loss with squared denominators and sums over the batch as given. */
+    public LossSpec with(boolean newSquared, boolean newBatch) {
+        return new LossSpec(
+                kind,
+                activation,
+                includeBackground,
+                newSquared,
+                newBatch,
+                smoothNumerator,
+                smoothDenominator,
+                diceWeight,
+                otherWeight,
+                focalGamma);
+    }
+}

@@ -1,0 +1,28 @@
+package org.segformer3d.api.training;
+
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Shapes;
+
+/**
+ * One batch.
+ *
+ * @param input (B,C,D,H,W), any floating type
+ * @param target channels (B,K,D,H,W) of 0 and 1 (or soft values), any type
+ * @param seed seed of whatever is random in the forward pass (dropout)
+ */
+public record TrainingBatch(HostTensor input, HostTensor target, long seed) {
+    /** Checks that both have the same batch and spatial size. */
+    public TrainingBatch {
+        long[] in = input.shape();
+        long[] out = target.shape();
+        if (in.length != 5
+                || out.length != 5
+                || in[0] != out[0]
+                || in[2] != out[2]
+                || in[3] != out[3]
+                || in[4] != out[4]) {
+            throw new IllegalArgumentException("batch: found input " + Shapes.text(in) + " with target "
+                    + Shapes.text(out) + ", expected (B,C,D,H,W) with (B,K,D,H,W)");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+package org.segformer3d.api.training;
+
+import java.util.Objects;
+import java.util.OptionalDouble;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.weights.StateDict;
+
+/**
+ * What a {@link TrainingSession} trains and how.
+ *
+ * @param config the network, never {@code null}
+ * @param initialWeights where it starts, never {@code null}
+ * @param loss never {@code null}
+ * @param optimizer never {@code null}
+ * @param clipNorm largest Euclidean norm over all gradients, larger ones are scaled down to it; empty for no clipping
+ * @param emaDecay decay of the exponential moving average of the weights, in [0, 1); empty for none
+ */
+public record TrainingSpec(
+        SegFormer3DConfig config,
+        StateDict initialWeights,
+        LossSpec loss,
+        OptimizerSpec optimizer,
+        OptionalDouble clipNorm,
+        OptionalDouble emaDecay) {
+    /** Validates. */
+    public TrainingSpec {
+        Objects.requireNonNull(config, "config");
+        Objects.requireNonNull(initialWeights, "initialWeights");
+        Objects.requireNonNull(loss, "loss");
+        Objects.requireNonNull(optimizer, "optimizer");
+        if (clipNorm.isPresent() && !(clipNorm.getAsDouble() > 0)) {
+            throw new IllegalArgumentException(
+                    "clip_gradients_value: found " + clipNorm.getAsDouble() + ", expected a number above 0");
+        }
+        if (emaDecay.isPresent() && !(emaDecay.getAsDouble() >= 0 && emaDecay.getAsDouble() < 1)) {
+            throw new IllegalArgumentException(
+                    "ema_decay: found " + emaDecay.getAsDouble() + ", expected a number in [0, 1)");
+        }
+    }
+
+    /** Returns a specification without clipping and averaging. */
+    public static TrainingSpec of(
+            SegFormer3DConfig config, StateDict initialWeights, LossSpec loss, OptimizerSpec optimizer) {
+        return new TrainingSpec(
+                config, initialWeights, loss, optimizer, OptionalDouble.empty(), OptionalDouble.empty());
+    }
+}

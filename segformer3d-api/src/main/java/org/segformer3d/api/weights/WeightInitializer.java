@@ -1,0 +1,75 @@
+package org.segformer3d.api.weights;
+
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SplittableRandom;
+import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.tensor.HostTensor;
+
+/**
+ * Random initial weights: Linear weights truncated normal (σ = 0.02), Conv3d weights normal with σ = √(2 / fan_out), biases 0,
+ * norms 1 and 0.
+ *
+ * <p>Each entry has a random stream of its own, derived from the seed and its name, so the values don't depend on backend, device
+ * or the order of entries.
+ */
+public final class WeightInitializer {
+    private static final double LINEAR_STD = 0.02;
+
+    private WeightInitializer() {}
+
+    /**
+     * Returns initial weights in float32.
+     *
+     * @param layout the model's entries
+     * @param seed any number; equal seeds give equal weights
+     */
+    public static StateDict initialize(ModelLayout layout, long seed) {
+        Map<String, HostTensor> tensors = new LinkedHashMap<>();
+        for (ParameterSpec spec : layout.parameters()) {
+            tensors.put(spec.name(), initialize(spec, seed));
+        }
+        return StateDict.of(tensors);
+    }
+
+    private static HostTensor initialize(ParameterSpec spec, long seed) {
+        long[] shape = spec.dims();
+        if (spec.role() == ParameterSpec.Role.BATCHES_TRACKED) {
+            return HostTensor.of(new long[1], shape);
+        }
+        float[] values = new float[Math.toIntExact(spec.elements())];
+        SplittableRandom random = new SplittableRandom(stream(seed, spec.name()));
+        switch (spec.role()) {
+            case LINEAR_WEIGHT -> {
+                // The cut at ±2 is 100 σ away: no draw is ever rejected.
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = (float) (LINEAR_STD * random.nextGaussian());
+                }
+            }
+            case CONV_WEIGHT, DEPTHWISE_CONV_WEIGHT -> {
+                long kernel = shape[2] * shape[3] * shape[4];
+                // fan_out = k³·out/groups, and a depth-wise convolution has as many groups as outputs
+                long fanOut = spec.role() == ParameterSpec.Role.CONV_WEIGHT ? kernel * shape[0] : kernel;
+                double std = Math.sqrt(2.0 / fanOut);
+                for (int i = 0; i < values.length; i++) {
+                    values[i] = (float) (std * random.nextGaussian());
+                }
+            }
+            case NORM_WEIGHT, RUNNING_VARIANCE -> Arrays.fill(values, 1);
+            default -> {
+                // zeros
+            }
+        }
+        return HostTensor.of(values, shape);
+    }
+
+    private static long stream(long seed, String name) {
+        long hash = 0xcbf29ce484222325L ^ seed * 0x9e3779b97f4a7c15L;
+        for (int i = 0; i < name.length(); i++) {
+            hash = (hash ^ name.charAt(i)) * 0x100000001b3L;
+        }
+        return hash;
+    }
+}
