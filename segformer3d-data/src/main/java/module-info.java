@@ -1,0 +1,8 @@
+/** Volumes, file formats, data sets, preprocessing, transforms and loading. */
+module org.segformer3d.data {
+    requires transitive org.segformer3d.api;
+    requires com.fasterxml.jackson.databind;
+    requires org.slf4j;
+
+    exports org.segformer3d.data.io;
+}
