@@ -6,6 +6,7 @@ import org.segformer3d.api.block.BlockContext;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
@@ -15,6 +16,8 @@ import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.LossGradient;
+import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
@@ -112,8 +115,20 @@ public interface Backend extends AutoCloseable {
         throw new UnsupportedOperationException("backend '" + name() + "' computes no gradients");
     }
 
+    /**
+     * Returns a loss and its gradient with respect to the logits, for checking.
+     *
+     * @param loss which loss
+     * @param logits (B,K,D,H,W)
+     * @param target channels (B,K,D,H,W)
+     * @throws UnsupportedOperationException when {@link #supportsTraining()} is false
+     */
+    default LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
+        throw new UnsupportedOperationException("backend '" + name() + "' computes no losses");
+    }
+
     /** Returns a context for making this backend's blocks. */
-    default BlockContext context(org.segformer3d.api.block.Mode mode) {
+    default BlockContext context(Mode mode) {
         return new BlockContext(this, mode);
     }
 
