@@ -4,5 +4,8 @@ module org.segformer3d.data {
     requires com.fasterxml.jackson.databind;
     requires org.slf4j;
 
+    exports org.segformer3d.data.dataset;
     exports org.segformer3d.data.io;
+    exports org.segformer3d.data.nifti;
+    exports org.segformer3d.data.volume;
 }

@@ -1,0 +1,155 @@
+package org.segformer3d.data.dataset;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.segformer3d.data.nifti.NiftiReader;
+
+/** Finds the cases among files and folders that someone wants predicted. */
+public final class PredictionInputs {
+    private PredictionInputs() {}
+
+    /**
+     * Returns the cases behind some paths.
+     *
+     * <ul>
+     *   <li>A folder stands for all images directly in it.
+     *   <li>Files named {@code case_0000}, {@code case_0001}, … are the channels of one case.
+     *   <li>As many other files as there are channels, given one by one, are the channels of one case in the given order.
+     *   <li>Any other file is a case of its own and must hold all channels.
+     * </ul>
+     *
+     * @param inputs files or folders, at least one, never {@code null}
+     * @param channels how many channels the model takes, ≥ 1
+     * @throws DatasetException when a path doesn't exist, a folder holds no image, a case lacks channels, or two cases have one name
+     * @throws IOException when reading a header fails
+     */
+    public static List<Case> find(List<Path> inputs, int channels) throws IOException {
+        Objects.requireNonNull(inputs, "inputs");
+        if (inputs.isEmpty() || channels < 1) {
+            throw new IllegalArgumentException(
+                    "expected inputs and channels, found " + inputs.size() + " inputs and " + channels + " channels");
+        }
+        List<Path> files = new ArrayList<>();
+        boolean oneByOne = true;
+        for (Path input : inputs) {
+            if (Files.isDirectory(input)) {
+                List<Path> found = ImageNames.list(input);
+                if (found.isEmpty()) {
+                    throw new DatasetException(
+                            input, "no images in this folder, expected files named .nii.gz, .nii, .hdr.gz or .hdr");
+                }
+                files.addAll(found);
+                oneByOne = false;
+            } else if (Files.isRegularFile(input)) {
+                files.add(input);
+            } else {
+                throw new DatasetException(input, "no such file or folder, expected an image or a folder of images");
+            }
+        }
+        Map<String, TreeMap<Integer, Path>> groups = new TreeMap<>();
+        List<Path> single = new ArrayList<>();
+        group(files, channels, groups, single);
+        List<Case> cases = new ArrayList<>();
+        for (Map.Entry<String, TreeMap<Integer, Path>> group : groups.entrySet()) {
+            List<Path> images = DatasetReader.complete(group.getValue());
+            if (images.size() != channels && !(images.size() == 1 && holdsAll(images, channels))) {
+                throw new DatasetException(
+                        images.get(0),
+                        "case '" + group.getKey() + "' has " + images.size() + " channel files, expected " + channels);
+            }
+            cases.add(new Case(group.getKey(), images, Optional.empty()));
+        }
+        if (channels > 1 && oneByOne && single.size() == channels && !holdsAll(single, channels)) {
+            cases.add(new Case(commonName(single), single, Optional.empty()));
+        } else {
+            if (channels > 1 && !holdsAll(single, channels)) {
+                throw new DatasetException(
+                        single.get(0),
+                        "found " + single.size() + (single.size() == 1 ? " file" : " files")
+                                + " without all channels in each, expected " + channels
+                                + " channels: give one file per channel in channel order, files named case_0000, case_0001, …,"
+                                + " or 4D files");
+            }
+            for (Path file : single) {
+                cases.add(new Case(ImageNames.stem(file), List.of(file), Optional.empty()));
+            }
+        }
+        checkNames(cases);
+        return cases;
+    }
+
+    private static void group(
+            List<Path> files, int channels, Map<String, TreeMap<Integer, Path>> groups, List<Path> single)
+            throws DatasetException {
+        // Names that merely end in four digits aren't channels: a case's first channel is always _0000.
+        Map<Path, Boolean> first = new HashMap<>();
+        for (Path file : files) {
+            if (ImageNames.channelOf(ImageNames.stem(file)) == 0) {
+                first.put(caseKey(file), true);
+            }
+        }
+        for (Path file : files) {
+            String stem = ImageNames.stem(file);
+            int channel = ImageNames.channelOf(stem);
+            if (channel < 0 || !first.containsKey(caseKey(file)) || channels == 1 && channel > 0) {
+                single.add(file);
+            } else if (groups.computeIfAbsent(ImageNames.caseOf(stem), id -> new TreeMap<>())
+                            .put(channel, file)
+                    != null) {
+                throw new DatasetException(
+                        file, "channel " + channel + " of case '" + ImageNames.caseOf(stem) + "' is there twice");
+            }
+        }
+    }
+
+    private static Path caseKey(Path file) {
+        return file.toAbsolutePath().resolveSibling(ImageNames.caseOf(ImageNames.stem(file)));
+    }
+
+    private static boolean holdsAll(List<Path> files, int channels) throws IOException {
+        for (Path file : files) {
+            if (NiftiReader.readHeader(file).channels() != channels) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** Returns what the names of one case's files have in common, without a separator at the end. */
+    private static String commonName(List<Path> files) {
+        String common = ImageNames.stem(files.get(0));
+        for (Path file : files) {
+            String stem = ImageNames.stem(file);
+            int length = 0;
+            while (length < Math.min(common.length(), stem.length()) && common.charAt(length) == stem.charAt(length)) {
+                length++;
+            }
+            common = common.substring(0, length);
+        }
+        int separator = Math.max(common.lastIndexOf('_'), Math.max(common.lastIndexOf('-'), common.lastIndexOf('.')));
+        // "scan_t1" and "scan_t2" share "scan_t", which is cut back to the last separator.
+        common = separator > 0 ? common.substring(0, separator) : common;
+        return common.isEmpty() ? ImageNames.stem(files.get(0)) : common;
+    }
+
+    private static void checkNames(List<Case> cases) throws DatasetException {
+        Map<String, Case> byId = new HashMap<>();
+        for (Case one : cases) {
+            Case other = byId.put(one.id(), one);
+            if (other != null) {
+                throw new DatasetException(
+                        one.images().get(0),
+                        "has the same name as " + other.images().get(0)
+                                + ", so that their results would overwrite each other");
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+package org.segformer3d.data.dataset;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+
+/**
+ * A data set on disk: who its cases are and what its channels and labels are called.
+ *
+ * @param name what the data set calls itself
+ * @param root its folder
+ * @param channels names of the channels in order, at least one
+ * @param labels what is segmented, the background first; plain classes in order of value, regions in the file's order; empty when the
+ *     data set doesn't say
+ * @param cases labelled cases in order of id
+ * @param unlabelled cases without a segmentation in order of id
+ */
+public record SegmentationDataset(
+        String name,
+        Path root,
+        List<String> channels,
+        List<LabelClass> labels,
+        List<Case> cases,
+        List<Case> unlabelled) {
+    /** Checks that the ids are unique. */
+    public SegmentationDataset {
+        Objects.requireNonNull(name, "name");
+        Objects.requireNonNull(root, "root");
+        channels = List.copyOf(channels);
+        labels = List.copyOf(labels);
+        cases = List.copyOf(cases);
+        unlabelled = List.copyOf(unlabelled);
+        TreeSet<String> ids = new TreeSet<>();
+        for (Case one : cases) {
+            if (!ids.add(one.id())) {
+                throw new IllegalArgumentException("two cases have the id '" + one.id() + "'");
+            }
+        }
+    }
+
+    /** Returns the ids of the labelled cases. */
+    public List<String> ids() {
+        return cases.stream().map(Case::id).toList();
+    }
+
+    /** Returns whether a label is a region of several values, so that classes overlap. */
+    public boolean hasRegions() {
+        return labels.stream().anyMatch(LabelClass::isRegion);
+    }
+
+    /**
+     * Returns the labelled cases with the given ids, in that order.
+     *
+     * @throws IllegalArgumentException when there is no such case; all missing ids are named
+     */
+    public List<Case> select(Collection<String> ids) {
+        Map<String, Case> byId = new HashMap<>();
+        cases.forEach(one -> byId.put(one.id(), one));
+        List<Case> selected = new ArrayList<>();
+        List<String> missing = new ArrayList<>();
+        for (String id : ids) {
+            if (byId.containsKey(id)) {
+                selected.add(byId.get(id));
+            } else {
+                missing.add(id);
+            }
+        }
+        if (!missing.isEmpty()) {
+            throw new IllegalArgumentException("the data set " + root + " has no labelled case "
+                    + String.join(", ", missing) + "; it has " + cases.size() + " cases, the first being "
+                    + (cases.isEmpty() ? "none" : cases.get(0).id()));
+        }
+        return selected;
+    }
+}

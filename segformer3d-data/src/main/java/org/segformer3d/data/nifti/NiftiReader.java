@@ -1,0 +1,290 @@
+package org.segformer3d.data.nifti;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.data.volume.VolumeFormatException;
+
+/**
+ * Reads NIfTI-1 and NIfTI-2 images: {@code .nii}, {@code .hdr}/{@code .img} pairs, each also gzipped, in both byte orders.
+ *
+ * <p>Values and affines are those nibabel gives, values rounded to float32. Every scalar type is read; colour, complex, one-bit and
+ * 128-bit types are refused by name. Images have up to three spatial dimensions (missing ones count as 1) and channels along the one
+ * further dimension that is longer than 1; two such dimensions are refused. Extensions are skipped. Whether a file is gzipped is seen
+ * from its content, and the checksum of a gzipped file is verified.
+ *
+ * <p>Voxels stream through buffers of a few MB into the resulting array. A header that claims more than the file can hold is refused
+ * before memory is taken.
+ */
+public final class NiftiReader {
+    /** Deflate shrinks data at most 1032-fold. */
+    private static final long GZIP_RATIO = 1032;
+
+    private static final int GZIP_INPUT = 1 << 16;
+    private static final int DRAIN = 1 << 16;
+
+    private NiftiReader() {}
+
+    /**
+     * Reads an image.
+     *
+     * @param file a {@code .nii} file or either file of a pair, also gzipped, never {@code null}
+     * @return the scaled values as float32, (C, D, H, W) in the order described at {@link
+     *     org.segformer3d.data.volume.Geometry}
+     * @throws VolumeFormatException when the file is missing or isn't a readable image; the message says why
+     * @throws IOException when reading fails
+     */
+    public static Volume read(Path file) throws IOException {
+        NiftiFiles files = NiftiFiles.locate(file);
+        NiftiHeader header;
+        try (RawInput in = RawInput.open(files.header())) {
+            header = readHeader(files.header(), in);
+            checkSize(file, files, header);
+            if (files.header().equals(files.voxels())) {
+                return readVoxels(files, in, header);
+            }
+        }
+        try (RawInput in = RawInput.open(files.voxels())) {
+            return readVoxels(files, in, header);
+        }
+    }
+
+    /**
+     * Reads a label image and checks that it is one.
+     *
+     * @param file as for {@link #read}
+     * @return whole numbers as float32, one channel
+     * @throws VolumeFormatException also when there are several channels, or a value is further than 0.001 from a whole number or its
+     *     magnitude exceeds 2²⁴
+     * @throws IOException when reading fails
+     */
+    public static Volume readLabels(Path file) throws IOException {
+        Volume volume = read(file);
+        if (volume.channels() != 1) {
+            throw new VolumeFormatException(
+                    file, "found " + volume.channels() + " channels, expected a label image with one");
+        }
+        float[] values = volume.values();
+        for (int n = 0; n < values.length; n++) {
+            float rounded = Math.round(values[n]);
+            if (!(Math.abs(values[n] - rounded) <= 1e-3f) || Math.abs(rounded) > 1 << 24) {
+                int width = volume.geometry().size().width();
+                int height = volume.geometry().size().height();
+                throw new VolumeFormatException(
+                        file,
+                        "found " + values[n] + " at voxel (" + n / width / height + ", " + n / width % height + ", "
+                                + n % width + "), expected whole-number labels up to 2^24");
+            }
+            values[n] = rounded;
+        }
+        return volume;
+    }
+
+    /**
+     * Reads the header only; for a pair the {@code .img} need not exist.
+     *
+     * @param file as for {@link #read}
+     * @throws VolumeFormatException when the file is missing or its header isn't readable
+     * @throws IOException when reading fails
+     */
+    public static NiftiHeader readHeader(Path file) throws IOException {
+        Path headerFile = NiftiFiles.header(file);
+        try (RawInput in = RawInput.open(headerFile)) {
+            return readHeader(headerFile, in);
+        }
+    }
+
+    private static NiftiHeader readHeader(Path file, RawInput in) throws IOException {
+        byte[] start = new byte[NiftiHeader.BYTES_1];
+        int found = in.read(start, start.length);
+        if (found < start.length) {
+            throw new VolumeFormatException(
+                    file,
+                    found == 0
+                            ? "an empty file, expected a NIfTI image"
+                            : "found only " + found + " bytes, expected a NIfTI header of 348 or 540 bytes");
+        }
+        int length = NiftiHeader.length(start);
+        byte[] all = java.util.Arrays.copyOf(start, length);
+        if (length > start.length) {
+            byte[] rest = new byte[length - start.length];
+            found = in.read(rest, rest.length);
+            if (found < rest.length) {
+                throw new VolumeFormatException(
+                        file,
+                        "found only " + (start.length + found) + " bytes, expected a NIfTI-2 header of 540 bytes");
+            }
+            System.arraycopy(rest, 0, all, start.length, rest.length);
+        }
+        return NiftiHeader.parse(file, all);
+    }
+
+    /** Refuses what the file cannot hold or Java cannot, before anything is allocated. */
+    private static void checkSize(Path file, NiftiFiles files, NiftiHeader header) throws IOException {
+        boolean single = files.header().equals(files.voxels());
+        if (single && !header.isSingleFile()) {
+            throw new VolumeFormatException(
+                    file,
+                    "its magic says that the voxels are in a separate .img file, but the name isn't that of a .hdr");
+        }
+        long smallest = single ? (header.version() == 1 ? 352 : 544) : 0;
+        if (header.voxelOffset() < smallest) {
+            throw new VolumeFormatException(
+                    file, "found vox_offset " + header.voxelOffset() + ", expected at least " + smallest);
+        }
+        long bytes = header.elements() * header.type().bytes();
+        long onDisk = Files.size(files.voxels());
+        boolean gzipped = RawInput.isGzipped(files.voxels());
+        long most = gzipped ? (onDisk > Long.MAX_VALUE / GZIP_RATIO ? Long.MAX_VALUE : onDisk * GZIP_RATIO) : onDisk;
+        // Both terms are at most 2^59, so that the sum cannot overflow.
+        if (bytes + header.voxelOffset() > most) {
+            throw new VolumeFormatException(
+                    files.voxels(),
+                    "the header claims " + bytes + " bytes of voxels at byte " + header.voxelOffset() + " (" + header
+                            + "), but the file has only " + onDisk + " bytes"
+                            + (gzipped ? ", which cannot hold so many even compressed" : ""));
+        }
+        if (header.elements() > Integer.MAX_VALUE - 8) {
+            throw new VolumeFormatException(
+                    file, "found " + header.elements() + " values, expected at most 2^31 - 9 in one volume");
+        }
+    }
+
+    private static float[] allocate(Path file, NiftiHeader header) throws IOException {
+        long bytes = header.elements() * Float.BYTES;
+        long limit = Runtime.getRuntime().maxMemory();
+        if (bytes < limit) {
+            try {
+                return new float[(int) header.elements()];
+            } catch (OutOfMemoryError e) {
+                // An array that doesn't fit leaves the heap as it was, so this is safe to report like any other limit.
+            }
+        }
+        throw new VolumeFormatException(
+                file,
+                "needs " + (bytes >> 20) + " MiB of memory as float32, but Java may use " + (limit >> 20)
+                        + " MiB in all; raise -Xmx");
+    }
+
+    private static Volume readVoxels(NiftiFiles files, RawInput in, NiftiHeader header) throws IOException {
+        Path file = files.voxels();
+        long skipped = in.skipTo(header.voxelOffset());
+        if (skipped < header.voxelOffset()) {
+            throw new VolumeFormatException(
+                    file, "truncated: found " + skipped + " bytes, expected voxels from byte " + header.voxelOffset());
+        }
+        float[] values = allocate(file, header);
+        VoxelCodec codec = VoxelCodec.of(header);
+        VoxelLayout layout =
+                new VoxelLayout((int) header.channels(), header.geometry().size());
+        long read = layout.fromFile(values, codec, in);
+        long expected = header.elements() * header.type().bytes();
+        if (read < expected) {
+            throw new VolumeFormatException(
+                    file, "truncated: found " + read + " bytes of voxels, expected " + expected + " (" + header + ")");
+        }
+        in.drain(DRAIN);
+        return Volume.of(values, (int) header.channels(), header.geometry());
+    }
+
+    /** The bytes of a file, decompressed where need be, with damage reported as a {@link VolumeFormatException}. */
+    static final class RawInput implements AutoCloseable {
+        private final Path file;
+        private final InputStream in;
+        private final boolean gzipped;
+        private long position;
+
+        private RawInput(Path file, InputStream in, boolean gzipped) {
+            this.file = file;
+            this.in = in;
+            this.gzipped = gzipped;
+        }
+
+        static boolean isGzipped(Path file) throws IOException {
+            try (InputStream in = Files.newInputStream(file)) {
+                return in.read() == 0x1f && in.read() == 0x8b;
+            }
+        }
+
+        static RawInput open(Path file) throws IOException {
+            boolean gzipped = isGzipped(file);
+            InputStream in = Files.newInputStream(file);
+            if (!gzipped) {
+                return new RawInput(file, in, false);
+            }
+            try {
+                return new RawInput(file, new GZIPInputStream(in, GZIP_INPUT), true);
+            } catch (IOException e) {
+                in.close();
+                throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+            }
+        }
+
+        /** Reads as many bytes as there are, up to {@code count}, and returns how many. */
+        int read(byte[] target, int count) throws IOException {
+            int total = 0;
+            while (total < count) {
+                int n = readSome(target, total, Math.min(count - total, 1 << 20));
+                if (n < 0) {
+                    break;
+                }
+                total += n;
+                position += n;
+            }
+            return total;
+        }
+
+        private int readSome(byte[] target, int offset, int length) throws IOException {
+            try {
+                return in.read(target, offset, length);
+            } catch (EOFException e) {
+                return -1;
+            } catch (ZipException e) {
+                throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+            }
+        }
+
+        /** Skips forward and returns the position reached, which is less only at the end of the file. */
+        long skipTo(long target) throws IOException {
+            byte[] scratch = new byte[(int) Math.min(1 << 16, Math.max(1, target - position))];
+            while (position < target) {
+                int n = readSome(scratch, 0, (int) Math.min(scratch.length, target - position));
+                if (n < 0) {
+                    break;
+                }
+                position += n;
+            }
+            return position;
+        }
+
+        /** Reads on to the end of gzipped data, if that is near, because the checksum is compared only there. */
+        void drain(int most) throws IOException {
+            if (!gzipped) {
+                return;
+            }
+            byte[] scratch = new byte[8192];
+            for (int total = 0; total < most; ) {
+                int n;
+                try {
+                    n = in.read(scratch);
+                } catch (ZipException | EOFException e) {
+                    throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+                }
+                if (n < 0) {
+                    return;
+                }
+                total += n;
+            }
+        }
+
+        @Override
+        public void close() throws IOException {
+            in.close();
+        }
+    }
+}

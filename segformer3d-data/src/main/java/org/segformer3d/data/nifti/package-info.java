@@ -1,0 +1,2 @@
+/** Reading and writing NIfTI-1 and NIfTI-2 files. */
+package org.segformer3d.data.nifti;
