@@ -1,0 +1,71 @@
+package org.segformer3d.cli;
+
+import java.io.PrintWriter;
+import org.segformer3d.cli.command.DoctorCommand;
+import org.segformer3d.cli.command.ProfileCommand;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The top command: holds the subcommands and turns what they throw into one line and an exit code. */
+@Command(
+        name = "segformer3d",
+        description = "3D medical image segmentation around SegFormer3D.",
+        versionProvider = Version.class,
+        mixinStandardHelpOptions = true,
+        scope = ScopeType.INHERIT,
+        synopsisSubcommandLabel = "COMMAND",
+        sortOptions = false,
+        usageHelpAutoWidth = true,
+        footer = {
+            "",
+            "Exit codes: 0 done, 1 failed, 2 wrong use (command line or configuration).",
+            "Environment: SEGFORMER3D_BACKEND (backend when none is named), SEGFORMER3D_JAVA_OPTS (for example -Xmx8g)."
+        },
+        subcommands = {ProfileCommand.class, DoctorCommand.class, HelpCommand.class})
+public final class Program implements Runnable {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(names = "--verbose", scope = ScopeType.INHERIT, description = "Print the stack trace when something fails.")
+    private boolean verbose;
+
+    private Program() {}
+
+    /**
+     * Runs one command.
+     *
+     * @param out where results go
+     * @param err where messages go
+     * @param arguments subcommand, options and parameters
+     * @return 0 done, 1 failed, 2 wrong use
+     */
+    public static int run(PrintWriter out, PrintWriter err, String... arguments) {
+        CommandLine line = commandLine().setOut(out).setErr(err);
+        Program program = line.getCommand();
+        line.setParameterExceptionHandler((exception, args) -> Failures.report(exception, program.verbose))
+                .setExecutionExceptionHandler(
+                        (exception, command, result) -> Failures.report(exception, err, program.verbose));
+        try {
+            return line.execute(arguments);
+        } catch (OutOfMemoryError | StackOverflowError | LinkageError e) {
+            // Not an Exception, so picocli passes it on.
+            return Failures.report(e, err, program.verbose);
+        }
+    }
+
+    /** Returns the commands and their options. */
+    static CommandLine commandLine() {
+        return new CommandLine(new Program()).setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    @Override
+    public void run() {
+        throw new ParameterException(spec.commandLine(), "Missing required subcommand");
+    }
+}

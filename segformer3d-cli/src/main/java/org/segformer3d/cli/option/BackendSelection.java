@@ -1,0 +1,150 @@
+package org.segformer3d.cli.option;
+
+import java.util.Optional;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
+import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Spec.Target;
+import picocli.CommandLine.TypeConversionException;
+
+/** Which backend computes, and how. */
+public final class BackendSelection {
+    @Spec(Target.MIXEE)
+    private CommandSpec spec;
+
+    @Option(
+            names = "--backend",
+            paramLabel = "NAME",
+            description =
+                    "Backend, for example libtorch or reference (default: $SEGFORMER3D_BACKEND, else the best one here).")
+    private Optional<String> backend = Optional.empty();
+
+    @Option(
+            names = "--device",
+            paramLabel = "DEVICE",
+            converter = DeviceConverter.class,
+            description = "cpu, cuda or cuda:N (default: cpu).")
+    private Optional<Device> device = Optional.empty();
+
+    private int threads;
+
+    @Option(
+            names = "--precision",
+            paramLabel = "TYPE",
+            converter = PrecisionConverter.class,
+            description = "float32 or float64 (default: float32).")
+    private Optional<DType> precision = Optional.empty();
+
+    @Option(
+            names = "--implementation",
+            paramLabel = "FORM",
+            converter = ImplementationConverter.class,
+            description =
+                    "Form of the network: auto, plain (the paper's operations one by one) or fused (default: auto).")
+    private Optional<Implementation> implementation = Optional.empty();
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads that compute on the CPU (default: as many as there are processors).")
+    void setThreads(int value) {
+        if (value < 1) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "Invalid value for option '--threads': found " + value + ", expected 1 or more");
+        }
+        threads = value;
+    }
+
+    /** Returns the name given with {@code --backend}. */
+    public Optional<String> name() {
+        return backend;
+    }
+
+    /** Returns the device given with {@code --device}. */
+    public Optional<Device> device() {
+        return device;
+    }
+
+    /** Returns the number given with {@code --threads}, 0 for the default. */
+    public int threads() {
+        return threads;
+    }
+
+    /** Returns the options for opening the backend. */
+    public BackendOptions options() {
+        BackendOptions options = BackendOptions.defaults()
+                .withThreads(threads)
+                .in(precision.orElse(DType.FLOAT32))
+                .with(implementation.orElse(Implementation.AUTO));
+        return options.on(device.orElse(Device.CPU));
+    }
+
+    /**
+     * Returns the chosen provider.
+     *
+     * @throws ParameterException when {@code --backend} names none
+     * @throws BackendException when no backend can be used here
+     */
+    public BackendProvider provider() {
+        if (backend.isPresent()) {
+            try {
+                return Backends.provider(backend.get());
+            } catch (BackendException e) {
+                throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+            }
+        }
+        return Backends.choose(Optional.empty());
+    }
+
+    /** Opens the chosen backend; the caller closes it. */
+    public Backend open() {
+        return provider().open(options());
+    }
+
+    /** Reads a device. */
+    static final class DeviceConverter implements ITypeConverter<Device> {
+        @Override
+        public Device convert(String text) {
+            try {
+                return Device.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads a form of the network. */
+    static final class ImplementationConverter implements ITypeConverter<Implementation> {
+        @Override
+        public Implementation convert(String text) {
+            try {
+                return Implementation.parse(text);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+
+    /** Reads a compute type. */
+    static final class PrecisionConverter implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String text) {
+            return switch (text) {
+                case "float32" -> DType.FLOAT32;
+                case "float64" -> DType.FLOAT64;
+                default -> throw new TypeConversionException("found '" + text + "', expected float32 or float64");
+            };
+        }
+    }
+}
