@@ -1,0 +1,250 @@
+package org.segformer3d.data.preprocessing;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.Suggestions;
+
+/**
+ * How intensities are brought to a common scale, each channel by itself.
+ *
+ * @param kind which rule, never {@code null}
+ * @param ranges for {@link Kind#CLIP_Z_SCORE} one range for all channels or one per channel; otherwise empty
+ */
+public record Normalization(Kind kind, List<ClipRange> ranges) {
+    /** The rules. μ and σ are a channel's mean and population standard deviation; where σ is 0 the quotient is 0. */
+    public enum Kind {
+        /** (x − μ) / σ over all voxels. */
+        Z_SCORE,
+        /** (x − μ) / σ over the voxels that aren't 0; those that are stay 0. */
+        Z_SCORE_NONZERO,
+        /** (x − min) / (max − min); 0 everywhere where the channel is constant. */
+        MIN_MAX,
+        /** (clip(x, lower, upper) − mean) / std with figures of the whole data set, for CT. */
+        CLIP_Z_SCORE,
+        /** x. */
+        NONE
+    }
+
+    /**
+     * The figures of {@link Kind#CLIP_Z_SCORE}, usually the 0.5th and 99.5th percentile, mean and standard deviation of the
+     * foreground over a training set.
+     *
+     * @param lower smallest value kept
+     * @param upper largest value kept, above {@code lower}
+     * @param mean what becomes 0
+     * @param std what becomes 1 above it, positive
+     */
+    public record ClipRange(double lower, double upper, double mean, double std) {
+        /** Checks the figures. */
+        public ClipRange {
+            if (!(lower < upper) || Double.isInfinite(lower) || Double.isInfinite(upper)) {
+                throw ConfigException.of(WHERE + ".lower and upper", lower + " and " + upper, "lower < upper");
+            }
+            if (!(std > 0) || Double.isInfinite(std)) {
+                throw ConfigException.of(WHERE + ".std", std, "a positive number");
+            }
+            if (!Double.isFinite(mean)) {
+                throw ConfigException.of(WHERE + ".mean", mean, "a number");
+            }
+        }
+    }
+
+    private static final String WHERE = "preprocessing.normalization";
+    private static final List<String> RANGE_KEYS = List.of("lower", "upper", "mean", "std");
+    private static final List<String> KEYS = List.of("kind", "lower", "upper", "mean", "std");
+
+    /** Checks that there are ranges where the kind needs them and none elsewhere. */
+    public Normalization {
+        Objects.requireNonNull(kind, "kind");
+        ranges = List.copyOf(ranges);
+        if ((kind == Kind.CLIP_Z_SCORE) == ranges.isEmpty()) {
+            throw ConfigException.of(
+                    WHERE,
+                    text(kind) + " with " + ranges.size() + " ranges",
+                    "lower, upper, mean and std for clip_z_score, and only for that");
+        }
+    }
+
+    /** Returns (x − μ) / σ over all voxels. */
+    public static Normalization zScore() {
+        return new Normalization(Kind.Z_SCORE, List.of());
+    }
+
+    /** Returns (x − μ) / σ over the voxels that aren't 0. */
+    public static Normalization zScoreNonzero() {
+        return new Normalization(Kind.Z_SCORE_NONZERO, List.of());
+    }
+
+    /** Returns (x − min) / (max − min). */
+    public static Normalization minMax() {
+        return new Normalization(Kind.MIN_MAX, List.of());
+    }
+
+    /** Returns (clip(x, lower, upper) − mean) / std for one range, or one per channel. */
+    public static Normalization clipZScore(ClipRange... ranges) {
+        return new Normalization(Kind.CLIP_Z_SCORE, List.of(ranges));
+    }
+
+    /** Returns the rule that changes nothing. */
+    public static Normalization none() {
+        return new Normalization(Kind.NONE, List.of());
+    }
+
+    /**
+     * Normalises one channel in place.
+     *
+     * @param values an array that holds the channel, never {@code null}; finite values
+     * @param from index of the channel's first value
+     * @param count number of its values
+     * @param channel which channel it is, for per-channel ranges
+     * @throws IllegalArgumentException when there are several ranges but none for this channel
+     */
+    public void apply(float[] values, int from, int count, int channel) {
+        Objects.checkFromIndexSize(from, count, values.length);
+        switch (kind) {
+            case Z_SCORE -> zScore(values, from, count, false);
+            case Z_SCORE_NONZERO -> zScore(values, from, count, true);
+            case MIN_MAX -> minMax(values, from, count);
+            case CLIP_Z_SCORE -> clip(values, from, count, range(channel));
+            case NONE -> {}
+        }
+    }
+
+    private ClipRange range(int channel) {
+        if (ranges.size() > 1 && channel >= ranges.size()) {
+            throw new IllegalArgumentException(WHERE + ": found figures for " + ranges.size()
+                    + " channels, expected one set or one per channel; there is a channel " + (channel + 1));
+        }
+        return ranges.get(ranges.size() == 1 ? 0 : channel);
+    }
+
+    private static void zScore(float[] values, int from, int count, boolean nonzero) {
+        double sum = 0;
+        int n = 0;
+        float smallest = Float.POSITIVE_INFINITY;
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int i = from; i < from + count; i++) {
+            float value = values[i];
+            if (value != 0 || !nonzero) {
+                sum += value;
+                n++;
+                smallest = Math.min(smallest, value);
+                largest = Math.max(largest, value);
+            }
+        }
+        if (n == 0) {
+            return;
+        }
+        double mean = sum / n;
+        double squares = 0;
+        for (int i = from; i < from + count; i++) {
+            float value = values[i];
+            if (value != 0 || !nonzero) {
+                squares += (value - mean) * (value - mean);
+            }
+        }
+        // A constant channel is recognised by its extremes: its rounded mean may miss the constant, and σ wouldn't be
+        // exactly 0.
+        boolean constant = smallest == largest;
+        double factor = constant ? 0 : 1 / Math.sqrt(squares / n);
+        for (int i = from; i < from + count; i++) {
+            float value = values[i];
+            if (value != 0 || !nonzero) {
+                values[i] = (float) ((value - mean) * factor);
+            }
+        }
+    }
+
+    private static void minMax(float[] values, int from, int count) {
+        float smallest = Float.POSITIVE_INFINITY;
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int i = from; i < from + count; i++) {
+            smallest = Math.min(smallest, values[i]);
+            largest = Math.max(largest, values[i]);
+        }
+        double offset = smallest;
+        double factor = smallest < largest ? 1 / ((double) largest - smallest) : 0;
+        for (int i = from; i < from + count; i++) {
+            values[i] = (float) ((values[i] - offset) * factor);
+        }
+    }
+
+    private static void clip(float[] values, int from, int count, ClipRange range) {
+        double factor = 1 / range.std();
+        for (int i = from; i < from + count; i++) {
+            double clipped = Math.min(range.upper(), Math.max(range.lower(), values[i]));
+            values[i] = (float) ((clipped - range.mean()) * factor);
+        }
+    }
+
+    private static String text(Kind kind) {
+        return kind.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Returns the form {@link #fromConfig} reads: the kind's name, or a map with the figures. */
+    public Object toConfig() {
+        if (ranges.isEmpty()) {
+            return text(kind);
+        }
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("kind", text(kind));
+        map.put("lower", ranges.stream().map(ClipRange::lower).toList());
+        map.put("upper", ranges.stream().map(ClipRange::upper).toList());
+        map.put("mean", ranges.stream().map(ClipRange::mean).toList());
+        map.put("std", ranges.stream().map(ClipRange::std).toList());
+        return map;
+    }
+
+    /**
+     * Reads a normalisation from configuration.
+     *
+     * @param found {@code z_score}, {@code z_score_nonzero}, {@code min_max}, {@code none}, or a map with {@code kind} and, for
+     *     {@code clip_z_score}, {@code lower}, {@code upper}, {@code mean} and {@code std}, each a number or a list of one per channel
+     * @throws ConfigException when a key is unknown, missing or has the wrong kind of value
+     */
+    public static Normalization fromConfig(Object found) {
+        if (!(found instanceof Map<?, ?> map)) {
+            return new Normalization(kind(found), List.of());
+        }
+        for (Object key : map.keySet()) {
+            if (!KEYS.contains(String.valueOf(key))) {
+                throw new ConfigException(Suggestions.unknownKey(WHERE, String.valueOf(key), KEYS));
+            }
+        }
+        Kind kind = kind(map.get("kind"));
+        if (map.size() == 1) {
+            return new Normalization(kind, List.of());
+        }
+        List<List<Double>> columns = new ArrayList<>();
+        for (String key : RANGE_KEYS) {
+            columns.add(ConfigValues.list(WHERE + "." + key, map.get(key)));
+        }
+        List<ClipRange> ranges = new ArrayList<>();
+        int channels = columns.get(0).size();
+        for (int k = 0; k < RANGE_KEYS.size(); k++) {
+            if (columns.get(k).size() != channels) {
+                throw ConfigException.of(
+                        WHERE + "." + RANGE_KEYS.get(k),
+                        columns.get(k).size() + " numbers",
+                        channels + " as for " + RANGE_KEYS.get(0));
+            }
+        }
+        for (int c = 0; c < channels; c++) {
+            ranges.add(new ClipRange(
+                    columns.get(0).get(c),
+                    columns.get(1).get(c),
+                    columns.get(2).get(c),
+                    columns.get(3).get(c)));
+        }
+        return new Normalization(kind, ranges);
+    }
+
+    private static Kind kind(Object found) {
+        return ConfigValues.choice(WHERE, found, Kind.values());
+    }
+}
