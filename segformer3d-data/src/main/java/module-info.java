@@ -8,6 +8,7 @@ module org.segformer3d.data {
     exports org.segformer3d.data.io;
     exports org.segformer3d.data.labels;
     exports org.segformer3d.data.nifti;
+    exports org.segformer3d.data.npy;
     exports org.segformer3d.data.preprocessing;
     exports org.segformer3d.data.transform;
     exports org.segformer3d.data.volume;

@@ -91,8 +91,7 @@ public final class DatasetReader {
         String ending = description.path("file_ending").asText(".nii.gz");
         if (ImageNames.extension(Path.of("x" + ending)).isEmpty()) {
             throw new DatasetException(
-                    json,
-                    "found file_ending '" + ending + "', expected a NIfTI ending: .nii.gz, .nii, .hdr.gz or .hdr");
+                    json, "found file_ending '" + ending + "', expected .nii.gz, .nii, .hdr.gz, .hdr, .npy or .npz");
         }
         channels = channels(description);
         List<Case> cases;

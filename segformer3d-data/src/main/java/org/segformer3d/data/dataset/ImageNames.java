@@ -13,7 +13,7 @@ import java.util.stream.Stream;
 /** What file names say: which are images, whose they are and which channel they hold. */
 final class ImageNames {
     /** Longest first. A pair is listed by its header. */
-    private static final List<String> EXTENSIONS = List.of(".nii.gz", ".hdr.gz", ".nii", ".hdr");
+    private static final List<String> EXTENSIONS = List.of(".nii.gz", ".hdr.gz", ".nii", ".hdr", ".npy", ".npz");
 
     private static final Pattern CHANNEL = Pattern.compile("(.+)_(\\d{4})");
 

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
-import org.segformer3d.data.nifti.NiftiReader;
 
 /** Finds the cases among files and folders that someone wants predicted. */
 public final class PredictionInputs {
@@ -44,7 +43,8 @@ public final class PredictionInputs {
                 List<Path> found = ImageNames.list(input);
                 if (found.isEmpty()) {
                     throw new DatasetException(
-                            input, "no images in this folder, expected files named .nii.gz, .nii, .hdr.gz or .hdr");
+                            input,
+                            "no images in this folder, expected files named .nii.gz, .nii, .hdr.gz, .hdr, .npy or .npz");
                 }
                 files.addAll(found);
                 oneByOne = false;
@@ -116,7 +116,7 @@ public final class PredictionInputs {
 
     private static boolean holdsAll(List<Path> files, int channels) throws IOException {
         for (Path file : files) {
-            if (NiftiReader.readHeader(file).channels() != channels) {
+            if (CaseReader.channels(file) != channels) {
                 return false;
             }
         }

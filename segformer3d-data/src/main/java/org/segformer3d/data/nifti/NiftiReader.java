@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 import org.segformer3d.data.volume.Volume;
@@ -64,25 +65,11 @@ public final class NiftiReader {
      * @throws IOException when reading fails
      */
     public static Volume readLabels(Path file) throws IOException {
-        Volume volume = read(file);
-        if (volume.channels() != 1) {
-            throw new VolumeFormatException(
-                    file, "found " + volume.channels() + " channels, expected a label image with one");
+        try {
+            return read(file).asLabels();
+        } catch (IllegalStateException e) {
+            throw new VolumeFormatException(file, e.getMessage(), e);
         }
-        float[] values = volume.values();
-        for (int n = 0; n < values.length; n++) {
-            float rounded = Math.round(values[n]);
-            if (!(Math.abs(values[n] - rounded) <= 1e-3f) || Math.abs(rounded) > 1 << 24) {
-                int width = volume.geometry().size().width();
-                int height = volume.geometry().size().height();
-                throw new VolumeFormatException(
-                        file,
-                        "found " + values[n] + " at voxel (" + n / width / height + ", " + n / width % height + ", "
-                                + n % width + "), expected whole-number labels up to 2^24");
-            }
-            values[n] = rounded;
-        }
-        return volume;
     }
 
     /**
@@ -110,7 +97,7 @@ public final class NiftiReader {
                             : "found only " + found + " bytes, expected a NIfTI header of 348 or 540 bytes");
         }
         int length = NiftiHeader.length(start);
-        byte[] all = java.util.Arrays.copyOf(start, length);
+        byte[] all = Arrays.copyOf(start, length);
         if (length > start.length) {
             byte[] rest = new byte[length - start.length];
             found = in.read(rest, rest.length);

@@ -191,18 +191,39 @@ public final class Volume {
     }
 
     /**
-     * Returns all values as whole numbers.
+     * Returns this volume as a label image: whole numbers, one channel.
      *
-     * @throws IllegalStateException when one is further than 0.001 from a whole number or its magnitude exceeds 2²⁴
+     * @throws IllegalStateException when there are several channels, or a value is further than 0.001 from a whole number or its
+     *     magnitude exceeds 2²⁴; the message names the voxel
      */
-    public int[] toLabels() {
-        int[] labels = new int[values.length];
+    public Volume asLabels() {
+        if (channels != 1) {
+            throw new IllegalStateException("found " + channels + " channels, expected a label image with one");
+        }
+        float[] labels = new float[values.length];
         for (int n = 0; n < labels.length; n++) {
             int rounded = Math.round(values[n]);
-            if (!(Math.abs(values[n] - rounded) <= 1e-3f) || Math.abs(rounded) > 1 << 24) {
-                throw new IllegalStateException("expected whole labels, found " + values[n]);
+            if (!(Math.abs(values[n] - rounded) <= 1e-3f) || Math.abs((long) rounded) > 1 << 24) {
+                int width = geometry.size().width();
+                int height = geometry.size().height();
+                throw new IllegalStateException("found " + values[n] + " at voxel (" + n / width / height + ", "
+                        + n / width % height + ", " + n % width + "), expected whole-number labels up to 2^24");
             }
             labels[n] = rounded;
+        }
+        return new Volume(labels, 1, geometry);
+    }
+
+    /**
+     * Returns the labels of a one-channel volume.
+     *
+     * @throws IllegalStateException as {@link #asLabels} does
+     */
+    public int[] toLabels() {
+        float[] whole = asLabels().values;
+        int[] labels = new int[whole.length];
+        for (int n = 0; n < labels.length; n++) {
+            labels[n] = (int) whole[n];
         }
         return labels;
     }

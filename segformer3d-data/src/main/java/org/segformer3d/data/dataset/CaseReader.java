@@ -1,0 +1,144 @@
+package org.segformer3d.data.dataset;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.nifti.NiftiReader;
+import org.segformer3d.data.npy.NpyFile;
+import org.segformer3d.data.npy.NpzFile;
+import org.segformer3d.data.volume.Affine;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.data.volume.VolumeFormatException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Reads the files of a case: NIfTI, or {@code .npy} and {@code .npz} arrays (D, H, W) or (C, D, H, W) of 1 mm voxels. */
+public final class CaseReader {
+    private static final Logger LOG = LoggerFactory.getLogger(CaseReader.class);
+
+    private CaseReader() {}
+
+    /**
+     * Reads all channels of a case as one volume.
+     *
+     * @param one the case, never {@code null}
+     * @param channels how many channels are expected, or 0 for any number
+     * @throws DatasetException when the number of channels is another, or the channels cover different places
+     * @throws VolumeFormatException when a file isn't readable
+     * @throws IOException when reading fails
+     */
+    public static Volume readImage(Case one, int channels) throws IOException {
+        List<Volume> volumes = new ArrayList<>();
+        int found = 0;
+        for (Path file : one.images()) {
+            Volume volume = read(file);
+            if (one.images().size() > 1 && volume.channels() != 1) {
+                throw new DatasetException(
+                        file,
+                        "found " + volume.channels() + " channels in one of "
+                                + one.images().size() + " files of case '" + one.id() + "', expected one");
+            }
+            found += volume.channels();
+            volumes.add(volume);
+        }
+        if (channels != 0 && found != channels) {
+            throw new DatasetException(
+                    one.images().get(0),
+                    "case '" + one.id() + "' has " + found + (found == 1 ? " channel" : " channels") + ", expected "
+                            + channels);
+        }
+        try {
+            return Volume.stack(volumes);
+        } catch (IllegalArgumentException e) {
+            throw new DatasetException(one.images().get(0), "case '" + one.id() + "': " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * Reads the segmentation of a case.
+     *
+     * @param one a case with a label, never {@code null}
+     * @param image the geometry of its image; another size is refused, another place logged
+     * @return whole numbers, one channel, in the image's geometry
+     * @throws IllegalArgumentException when the case has no label
+     * @throws DatasetException when the size isn't the image's
+     * @throws VolumeFormatException when the file isn't a readable label image
+     * @throws IOException when reading fails
+     */
+    public static Volume readLabel(Case one, Geometry image) throws IOException {
+        Path file = one.label().orElseThrow(() -> new IllegalArgumentException("case '" + one.id() + "' has no label"));
+        Volume label;
+        try {
+            label = read(file).asLabels();
+        } catch (IllegalStateException e) {
+            throw new VolumeFormatException(file, e.getMessage(), e);
+        }
+        Geometry found = label.geometry();
+        if (!found.size().equals(image.size())) {
+            throw new DatasetException(
+                    file,
+                    "found " + found.size() + " voxels, expected " + image.size() + " as in the image of case '"
+                            + one.id() + "'");
+        }
+        double[] spacing = image.spacing();
+        double tolerance = Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 2;
+        if (!isArray(file) && !image.coincidesWith(found, tolerance)) {
+            LOG.warn(
+                    "{}: lies at {}, its image at {}; taking it voxel by voxel all the same",
+                    file,
+                    found.affine(),
+                    image.affine());
+        }
+        return label.withGeometry(image);
+    }
+
+    /**
+     * Reads one image file of any kind that is known, by its name.
+     *
+     * @throws VolumeFormatException when the file isn't readable
+     * @throws IOException when reading fails
+     */
+    public static Volume read(Path file) throws IOException {
+        if (!isArray(file)) {
+            return NiftiReader.read(file);
+        }
+        HostTensor tensor;
+        if (file.toString().toLowerCase(Locale.ROOT).endsWith(".npz")) {
+            Map<String, HostTensor> arrays = NpzFile.read(file);
+            if (arrays.size() != 1) {
+                throw new VolumeFormatException(
+                        file, "found the arrays " + arrays.keySet() + ", expected exactly one to take as an image");
+            }
+            tensor = arrays.values().iterator().next();
+        } else {
+            tensor = NpyFile.read(file);
+        }
+        long[] shape = tensor.shape();
+        if (shape.length != 3 && shape.length != 4 || tensor.elements() == 0) {
+            throw new VolumeFormatException(
+                    file, "found an array of shape " + Shapes.text(shape) + ", expected (D,H,W) or (C,D,H,W)");
+        }
+        int first = shape.length - 3;
+        Grid size = new Grid((int) shape[first], (int) shape[first + 1], (int) shape[first + 2]);
+        return Volume.of(tensor, Geometry.of(size, Affine.IDENTITY));
+    }
+
+    /** Returns how many channels an image file holds. */
+    static long channels(Path file) throws IOException {
+        return isArray(file)
+                ? read(file).channels()
+                : NiftiReader.readHeader(file).channels();
+    }
+
+    private static boolean isArray(Path file) {
+        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
+        return name.endsWith(".npy") || name.endsWith(".npz");
+    }
+}
