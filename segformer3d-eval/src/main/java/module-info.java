@@ -1,0 +1,11 @@
+/** Sliding window, prediction, model bundles, metrics and reports. */
+module org.segformer3d.eval {
+    requires transitive org.segformer3d.api;
+    requires transitive org.segformer3d.data;
+    requires com.fasterxml.jackson.databind;
+    requires java.desktop;
+    requires org.slf4j;
+
+    exports org.segformer3d.eval.inference;
+    exports org.segformer3d.eval.metrics;
+}
