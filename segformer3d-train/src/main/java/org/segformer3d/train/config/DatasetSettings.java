@@ -1,0 +1,138 @@
+package org.segformer3d.train.config;
+
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.train.config.ExperimentConfig.Values;
+
+/**
+ * What is trained on and how it is cut into batches.
+ *
+ * @param type layout of the data
+ * @param root folder of a decathlon or nnunet data set, empty when none is named
+ * @param trainList official training list, for the brats types
+ * @param validationList official validation list, for the brats types
+ * @param split who trains, validates and tests
+ * @param patch size of training patches
+ * @param samplesPerCase patches taken from each case in an epoch
+ * @param foregroundFraction share of the patches centred on a labelled voxel
+ * @param augmentation random changes of patches, as in the file
+ * @param preprocessing what is done to a scan, as in the file
+ * @param labels what the channels mean
+ * @param cached whether prepared cases stay in memory
+ * @param batchSize patches in a batch
+ * @param shuffled whether every epoch has its own order
+ * @param workers threads that prepare batches
+ * @param dropLast whether an incomplete last batch is left out
+ */
+public record DatasetSettings(
+        Type type,
+        Optional<Path> root,
+        CaseList trainList,
+        CaseList validationList,
+        SplitSettings split,
+        Grid patch,
+        int samplesPerCase,
+        double foregroundFraction,
+        List<Map<String, Object>> augmentation,
+        Map<String, Object> preprocessing,
+        LabelSettings labels,
+        boolean cached,
+        int batchSize,
+        boolean shuffled,
+        int workers,
+        boolean dropLast) {
+    private static final Grid OFFICIAL_PATCH = new Grid(96, 96, 96);
+    private static final int OFFICIAL_SAMPLES = 4;
+
+    /** Layouts of data. */
+    public enum Type {
+        /** The official preprocessed .pt files of BraTS 2017. */
+        BRATS2017_SEG,
+        /** The official preprocessed .pt files of BraTS 2021. */
+        BRATS2021_SEG,
+        /** dataset.json, imagesTr, labelsTr of the Medical Segmentation Decathlon. */
+        DECATHLON,
+        /** The same as nnU-Net v2 writes it. */
+        NNUNET;
+
+        /** Returns whether this is one of the official layouts. */
+        public boolean isOfficial() {
+            return this == BRATS2017_SEG || this == BRATS2021_SEG;
+        }
+    }
+
+    /**
+     * An official list of cases.
+     *
+     * @param root folder with the CSV files, empty when none is named
+     * @param train whether train.csv is meant rather than validation.csv
+     * @param fold which fold, empty for the whole list
+     */
+    public record CaseList(Optional<Path> root, boolean train, OptionalInt fold) {
+        /** Returns the name of the CSV file. */
+        public String fileName() {
+            return (train ? "train" : "validation") + (fold.isPresent() ? "_fold_" + fold.getAsInt() : "") + ".csv";
+        }
+    }
+
+    /**
+     * Who trains, validates and tests.
+     *
+     * @param file split file, empty when the split is drawn
+     * @param testFraction share of the cases kept for the end
+     * @param validationFraction share of the others that choose the best weights
+     * @param seed of the draw
+     */
+    public record SplitSettings(Optional<Path> file, double testFraction, double validationFraction, long seed) {}
+
+    /**
+     * What the channels mean.
+     *
+     * @param softmax whether channels exclude one another
+     * @param spec a whole mapping, as in the file; empty when the classes are the data set's own
+     */
+    public record LabelSettings(boolean softmax, Optional<Map<String, Object>> spec) {}
+
+    @SuppressWarnings("unchecked")
+    static DatasetSettings of(Values values) {
+        String d = "dataset_parameters.";
+        Type type = Type.valueOf(values.text(d + "dataset_type").toUpperCase(java.util.Locale.ROOT));
+        Object labels = values.get(d + "labels");
+        Map<String, Object> map = labels == null ? Map.of() : ConfigKey.stringKeys(labels);
+        String loader = d + "train_dataloader_args.";
+        Grid roi = values.grid("sliding_window_inference.roi").orElseThrow();
+        return new DatasetSettings(
+                type,
+                values.optionalPath(d + "root"),
+                list(values, "train"),
+                list(values, "val"),
+                new SplitSettings(
+                        values.optionalPath(d + "split.file"),
+                        values.number(d + "split.test_fraction"),
+                        values.number(d + "split.validation_fraction"),
+                        values.seed(d + "split.seed")),
+                values.grid(d + "patch_size").orElse(type.isOfficial() ? OFFICIAL_PATCH : roi),
+                values.optionalInteger(d + "samples_per_case").orElse(type.isOfficial() ? OFFICIAL_SAMPLES : 1),
+                values.number(d + "foreground_fraction"),
+                (List<Map<String, Object>>) (List<?>) values.list(d + "augmentation"),
+                values.map(d + "preprocessing"),
+                new LabelSettings(
+                        "softmax".equals(map.get("mode")),
+                        map.containsKey("regions") ? Optional.of(map) : Optional.empty()),
+                values.bool(d + "cache"),
+                values.integer(loader + "batch_size"),
+                values.bool(loader + "shuffle"),
+                values.integer(loader + "num_workers"),
+                values.bool(loader + "drop_last"));
+    }
+
+    private static CaseList list(Values values, String part) {
+        String a = "dataset_parameters." + part + "_dataset_args.";
+        return new CaseList(
+                values.optionalPath(a + "root"), values.bool(a + "train"), values.optionalInteger(a + "fold_id"));
+    }
+}

@@ -1,0 +1,626 @@
+package org.segformer3d.train.config;
+
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import java.io.IOException;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+import org.segformer3d.api.training.LossSpec;
+import org.segformer3d.api.training.OptimizerSpec;
+import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.train.schedule.ScheduleSpec;
+
+/**
+ * One experiment: the official YAML schema and our extensions, checked and complete.
+ *
+ * <p>A configuration holds a value for every key, given or default; {@link #toYaml()} writes them all, and reading that gives an equal
+ * configuration. Relative paths are resolved when they are read: those in a file against the file's folder, those in overrides against
+ * the working directory. Immutable.
+ */
+public final class ExperimentConfig {
+    private static final YAMLMapper YAML = new YAMLMapper(YAMLFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
+            .enable(YAMLGenerator.Feature.MINIMIZE_QUOTES)
+            .enable(YAMLGenerator.Feature.ALWAYS_QUOTE_NUMBERS_AS_STRINGS)
+            .build());
+
+    private final Map<String, Object> tree;
+    private final SegFormer3DConfig model;
+    private final LossSpec loss;
+    private final OptimizerSpec optimizer;
+    private final ScheduleSpec schedule;
+    private final BackendSettings backend;
+    private final TrainingSettings training;
+    private final StartSettings start;
+    private final DatasetSettings dataset;
+    private final ValidationSettings validation;
+    private final OutputSettings output;
+
+    private ExperimentConfig(Map<String, Object> tree) {
+        this.tree = ConfigKey.canonical(tree);
+        Values values = new Values(this.tree);
+        this.model = SegFormer3DConfig.fromMap(values.map("model_parameters"));
+        this.backend = BackendSettings.of(values);
+        this.training = TrainingSettings.of(values);
+        this.start = StartSettings.of(values);
+        this.dataset = DatasetSettings.of(values);
+        this.validation = ValidationSettings.of(values);
+        this.output = OutputSettings.of(values);
+        this.loss = loss(values, dataset);
+        this.optimizer = optimizer(values);
+        this.schedule = schedule(values, training.epochs());
+    }
+
+    /**
+     * Reads a YAML file.
+     *
+     * @param file never {@code null}; relative paths in it start from its folder
+     * @throws ConfigException when it isn't YAML, or a key is unknown or has a wrong value; one line with file and key
+     * @throws IOException when it can't be read
+     */
+    public static ExperimentConfig read(Path file) throws IOException {
+        Objects.requireNonNull(file, "file");
+        String text;
+        try {
+            text = Files.readString(file);
+        } catch (NoSuchFileException e) {
+            throw new ConfigException(file + ": no such file, expected an experiment in YAML");
+        } catch (MalformedInputException e) {
+            throw new ConfigException(file + ": not UTF-8 text, expected an experiment in YAML");
+        }
+        Path folder = file.toAbsolutePath().getParent();
+        return parse(text, file.toString(), folder);
+    }
+
+    /**
+     * Reads YAML text.
+     *
+     * @param source what messages call the text
+     * @param base folder that relative paths start from
+     * @throws ConfigException as {@link #read} does
+     */
+    public static ExperimentConfig parse(String yaml, String source, Path base) {
+        Object root = parseYaml(yaml, source);
+        if (root == null) {
+            root = Map.of();
+        }
+        if (!(root instanceof Map<?, ?>)) {
+            throw new ConfigException(source + ": found " + root + ", expected a map of sections");
+        }
+        return resolve(ConfigKey.stringKeys(root), source, base);
+    }
+
+    /**
+     * Returns the experiment with these values and the defaults of all other keys.
+     *
+     * @param values nested maps as in a file, never {@code null}
+     * @param base folder that relative paths start from
+     * @throws ConfigException when a key is unknown or has a wrong value
+     */
+    public static ExperimentConfig of(Map<String, ?> values, Path base) {
+        return resolve(ConfigKey.stringKeys(values), "configuration", base);
+    }
+
+    /**
+     * Returns this experiment with some values changed.
+     *
+     * @param assignments such as {@code training_parameters.num_epochs=20}; the right side is YAML; relative paths start from the
+     *     working directory
+     * @throws ConfigException when an assignment has no {@code =}, or its key or value is wrong
+     */
+    public ExperimentConfig withOverrides(List<String> assignments) {
+        if (assignments.isEmpty()) {
+            return this;
+        }
+        Map<String, Object> changed = mutable(tree);
+        for (String assignment : assignments) {
+            int equals = assignment.indexOf('=');
+            if (equals < 1) {
+                throw new ConfigException(
+                        "--set " + assignment + ": expected key=value, such as" + " training_parameters.num_epochs=20");
+            }
+            String path = assignment.substring(0, equals).strip();
+            put(changed, path, parseYaml(assignment.substring(equals + 1), "--set " + path));
+        }
+        return resolve(changed, "--set", Path.of("").toAbsolutePath());
+    }
+
+    /** Returns every key with its value as nested maps; integers are {@code Long}, other numbers {@code Double}. */
+    public Map<String, Object> toMap() {
+        return tree;
+    }
+
+    /** Returns every key with its value as YAML. */
+    public String toYaml() {
+        try {
+            return YAML.writeValueAsString(tree);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("a configuration holds only maps, lists, text and numbers", e);
+        }
+    }
+
+    /**
+     * Writes this experiment as a file that {@link #read} reads back to an equal one.
+     *
+     * @throws IOException when writing fails; nothing is changed then
+     */
+    public void write(Path file) throws IOException {
+        AtomicFiles.writeString(file, toYaml());
+    }
+
+    /** Returns the name of the experiment. */
+    public String project() {
+        return (String) tree.get("project");
+    }
+
+    /** Returns the network. */
+    public SegFormer3DConfig model() {
+        return model;
+    }
+
+    /** Returns the loss. */
+    public LossSpec loss() {
+        return loss;
+    }
+
+    /** Returns the optimizer. */
+    public OptimizerSpec optimizer() {
+        return optimizer;
+    }
+
+    /** Returns the learning rates. */
+    public ScheduleSpec schedule() {
+        return schedule;
+    }
+
+    /** Returns what computes. */
+    public BackendSettings backend() {
+        return backend;
+    }
+
+    /** Returns how long and how it is trained. */
+    public TrainingSettings training() {
+        return training;
+    }
+
+    /** Returns where training starts. */
+    public StartSettings start() {
+        return start;
+    }
+
+    /** Returns what it is trained on. */
+    public DatasetSettings dataset() {
+        return dataset;
+    }
+
+    /** Returns how it is validated. */
+    public ValidationSettings validation() {
+        return validation;
+    }
+
+    /** Returns what a run writes and where. */
+    public OutputSettings output() {
+        return output;
+    }
+
+    /** Two experiments are equal when every key has equal values. */
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof ExperimentConfig that && tree.equals(that.tree);
+    }
+
+    @Override
+    public int hashCode() {
+        return tree.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return toYaml();
+    }
+
+    private static Object parseYaml(String yaml, String source) {
+        try {
+            return withoutNone(YAML.readValue(yaml, Object.class));
+        } catch (JsonProcessingException e) {
+            JsonLocation at = e.getLocation();
+            String line = e.getOriginalMessage() == null
+                    ? "syntax error"
+                    : e.getOriginalMessage().lines().findFirst().orElse("syntax error");
+            if (line.startsWith("No content to map")) {
+                return null;
+            }
+            throw new ConfigException(source + ": not valid YAML"
+                    + (at == null ? "" : ", line " + at.getLineNr() + " column " + at.getColumnNr()) + ": " + line);
+        }
+    }
+
+    /** The official files are read by Python, whose authors write None for null. */
+    private static Object withoutNone(Object value) {
+        if (value instanceof Map<?, ?> map) {
+            Map<String, Object> copy = new LinkedHashMap<>();
+            map.forEach((k, v) -> copy.put(String.valueOf(k), withoutNone(v)));
+            return copy;
+        }
+        if (value instanceof List<?> list) {
+            List<Object> copy = new ArrayList<>();
+            list.forEach(v -> copy.add(withoutNone(v)));
+            return copy;
+        }
+        return "None".equals(value) ? null : value;
+    }
+
+    private static ExperimentConfig resolve(Map<String, Object> found, String source, Path base) {
+        try {
+            Map<String, Object> flat = new LinkedHashMap<>();
+            flatten("", found, flat);
+            Map<String, Object> tree = new LinkedHashMap<>();
+            ExperimentKeys.all().forEach((path, key) -> put(tree, path, key.read(flat.get(path), base)));
+            return new ExperimentConfig(tree);
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException(source + ": " + e.getMessage());
+        }
+    }
+
+    private static void flatten(String section, Map<String, Object> found, Map<String, Object> flat) {
+        var known = ExperimentKeys.childrenOf(section);
+        found.forEach((name, value) -> {
+            String path = section.isEmpty() ? name : section + "." + name;
+            if (!known.contains(name)) {
+                throw new ConfigException(Suggestions.unknownKey(section, name, known));
+            }
+            if (ExperimentKeys.all().containsKey(path)) {
+                flat.put(path, value);
+            } else if (value instanceof Map<?, ?>) {
+                flatten(path, ConfigKey.stringKeys(value), flat);
+            } else if (value != null) {
+                throw ConfigException.of(
+                        path, value, "a section with the keys " + String.join(", ", ExperimentKeys.childrenOf(path)));
+            }
+        });
+    }
+
+    private static Map<String, Object> mutable(Map<String, Object> map) {
+        Map<String, Object> copy = new LinkedHashMap<>();
+        map.forEach((k, v) -> copy.put(k, v instanceof Map<?, ?> inner ? mutable(ConfigKey.stringKeys(inner)) : v));
+        return copy;
+    }
+
+    @SuppressWarnings("unchecked")
+    private static void put(Map<String, Object> root, String path, Object value) {
+        Map<String, Object> at = root;
+        String[] names = path.split("\\.", -1);
+        for (int i = 0; i < names.length - 1; i++) {
+            Object next = at.get(names[i]);
+            if (!(next instanceof Map<?, ?>)) {
+                next = new LinkedHashMap<String, Object>();
+                at.put(names[i], next);
+            }
+            at = (Map<String, Object>) next;
+        }
+        at.put(names[names.length - 1], value);
+    }
+
+    private static LossSpec loss(Values values, DatasetSettings dataset) {
+        LossSpec.Kind kind = switch (values.text("loss_fn.loss_type")) {
+            case "dice" -> LossSpec.Kind.DICE;
+            case "diceCE" -> LossSpec.Kind.DICE_CROSS_ENTROPY;
+            case "crossentropy" -> LossSpec.Kind.CROSS_ENTROPY;
+            case "binarycrossentropy" -> LossSpec.Kind.BINARY_CROSS_ENTROPY;
+            case "diceFocal" -> LossSpec.Kind.DICE_FOCAL;
+            default -> LossSpec.Kind.GENERALIZED_DICE;
+        };
+        String args = "loss_fn.loss_args.";
+        return new LossSpec(
+                kind,
+                dataset.labels().softmax() ? LossSpec.Activation.SOFTMAX : LossSpec.Activation.SIGMOID,
+                values.bool(args + "include_background"),
+                values.bool(args + "squared_pred"),
+                values.bool(args + "batch"),
+                values.number(args + "smooth_nr"),
+                values.number(args + "smooth_dr"),
+                values.number(args + "lambda_dice"),
+                values.number(args + "lambda_other"),
+                values.number(args + "gamma"));
+    }
+
+    private static OptimizerSpec optimizer(Values values) {
+        String args = "optimizer.optimizer_args.";
+        List<?> betas = values.list(args + "betas");
+        return new OptimizerSpec(
+                OptimizerSpec.Kind.valueOf(
+                        values.text("optimizer.optimizer_type").toUpperCase(java.util.Locale.ROOT)),
+                values.number(args + "weight_decay"),
+                (Double) betas.get(0),
+                (Double) betas.get(1),
+                values.number(args + "eps"),
+                values.number(args + "momentum"),
+                values.bool(args + "nesterov"));
+    }
+
+    private static ScheduleSpec schedule(Values values, int epochs) {
+        int warmup = values.bool("warmup_scheduler.enabled") ? values.integer("warmup_scheduler.warmup_epochs") : 0;
+        String args = "train_scheduler.scheduler_args.";
+        ScheduleSpec.Kind kind = switch (values.text("train_scheduler.scheduler_type")) {
+            case "cosine_annealing_wr" -> ScheduleSpec.Kind.COSINE;
+            case "poly_lr" -> ScheduleSpec.Kind.POLYNOMIAL;
+            case "reducelronplateau" -> ScheduleSpec.Kind.PLATEAU;
+            default -> ScheduleSpec.Kind.CONSTANT;
+        };
+        return new ScheduleSpec(
+                values.number("optimizer.optimizer_args.lr"),
+                warmup,
+                values.text("warmup_scheduler.mode").equals("linear")
+                        ? ScheduleSpec.Warmup.LINEAR
+                        : ScheduleSpec.Warmup.OFFICIAL,
+                kind,
+                values.optionalInteger(args + "t_0_epochs").orElse(Math.max(1, epochs - warmup)),
+                values.integer(args + "t_mult"),
+                values.number(args + "min_lr"),
+                values.number(args + "power"),
+                values.integer(args + "total_iters"),
+                values.text("train_scheduler.mode").equals("max")
+                        ? ScheduleSpec.Watched.DICE
+                        : ScheduleSpec.Watched.LOSS,
+                values.integer("train_scheduler.patience"));
+    }
+
+    /**
+     * What computes.
+     *
+     * @param name the backend's name, empty for the best one
+     * @param options how it is opened
+     */
+    public record BackendSettings(Optional<String> name, BackendOptions options) {
+        private static BackendSettings of(Values values) {
+            Device device;
+            try {
+                device = Device.parse(values.text("backend.device"));
+            } catch (IllegalArgumentException e) {
+                throw ConfigException.of(
+                        "backend.device", "'" + values.text("backend.device") + "'", "cpu, cuda or cuda:N");
+            }
+            return new BackendSettings(
+                    values.optionalText("backend.name"),
+                    new BackendOptions(
+                            device,
+                            values.text("backend.precision").equals("float64") ? DType.FLOAT64 : DType.FLOAT32,
+                            values.integer("backend.threads"),
+                            BackendOptions.Implementation.parse(values.text("backend.implementation"))));
+        }
+    }
+
+    /**
+     * How long and how it is trained.
+     *
+     * @param seed of everything random
+     * @param epochs epochs to train, the cutoff considered
+     * @param printEvery steps between two log lines
+     * @param accumulatedBatches batches that make one step
+     * @param clipNorm largest gradient norm, empty for no clipping
+     * @param emaDecay decay of the averaged weights, empty for none
+     * @param emaValidationEvery every how many epochs a validation uses the averaged weights
+     * @param earlyStop when to end before the last epoch, empty for never
+     */
+    public record TrainingSettings(
+            long seed,
+            int epochs,
+            int printEvery,
+            int accumulatedBatches,
+            OptionalDouble clipNorm,
+            OptionalDouble emaDecay,
+            int emaValidationEvery,
+            Optional<EarlyStop> earlyStop) {
+        private static TrainingSettings of(Values values) {
+            String t = "training_parameters.";
+            int epochs = values.integer(t + "num_epochs");
+            return new TrainingSettings(
+                    values.seed(t + "seed"),
+                    Math.min(epochs, values.optionalInteger(t + "cutoff_epoch").orElse(epochs)),
+                    values.integer(t + "print_every"),
+                    values.integer(t + "grad_accumulate_steps"),
+                    values.bool("clip_gradients.enabled")
+                            ? OptionalDouble.of(values.number("clip_gradients.clip_gradients_value"))
+                            : OptionalDouble.empty(),
+                    values.bool("ema.enabled")
+                            ? OptionalDouble.of(values.number("ema.ema_decay"))
+                            : OptionalDouble.empty(),
+                    values.integer("ema.val_ema_every"),
+                    values.bool(t + "early_stop.enabled")
+                            ? Optional.of(new EarlyStop(
+                                    values.integer(t + "early_stop.patience"),
+                                    values.number(t + "early_stop.min_delta")))
+                            : Optional.empty());
+        }
+    }
+
+    /**
+     * When training ends early.
+     *
+     * @param patience validations without a better Dice
+     * @param minDelta by how much a Dice must be better to count
+     */
+    public record EarlyStop(int patience, double minDelta) {}
+
+    /**
+     * Where training starts.
+     *
+     * @param kind from what
+     * @param path the file or folder, empty when it starts from random weights
+     * @param withOptimizer whether the optimizer's state is taken along with the weights
+     */
+    public record StartSettings(Kind kind, Optional<Path> path, boolean withOptimizer) {
+        /** From what training starts. */
+        public enum Kind {
+            /** Random weights. */
+            SCRATCH,
+            /** The weights in a file, checkpoint or bundle. */
+            WEIGHTS,
+            /** Everything in a checkpoint. */
+            CHECKPOINT
+        }
+
+        private static StartSettings of(Values values) {
+            String load = "training_parameters.load_checkpoint.";
+            boolean full = values.bool(load + "load_full_checkpoint");
+            boolean weights = values.bool(load + "load_model_only");
+            Optional<Path> path = values.optionalPath(load + "load_checkpoint_path");
+            if (full && weights) {
+                throw new ConfigException(load.substring(0, load.length() - 1)
+                        + ": found load_full_checkpoint and load_model_only both true, expected at most one");
+            }
+            if ((full || weights) && path.isEmpty()) {
+                throw ConfigException.of(load + "load_checkpoint_path", "null", "the file or folder to load");
+            }
+            return new StartSettings(
+                    full ? Kind.CHECKPOINT : weights ? Kind.WEIGHTS : Kind.SCRATCH,
+                    full || weights ? path : Optional.empty(),
+                    full || values.bool("training_parameters.load_optimizer"));
+        }
+    }
+
+    /**
+     * How it is validated.
+     *
+     * @param enabled whether validation Dice is computed at all
+     * @param every epochs between two validations
+     * @param roi size of the windows
+     * @param windowBatch windows computed at once
+     * @param overlap of neighbouring windows
+     * @param gaussian whether windows are blended by a Gaussian rather than by constant weights
+     * @param test whether test cases are scored at the end
+     */
+    public record ValidationSettings(
+            boolean enabled, int every, Grid roi, int windowBatch, double overlap, boolean gaussian, boolean test) {
+        private static ValidationSettings of(Values values) {
+            return new ValidationSettings(
+                    values.bool("training_parameters.calculate_metrics"),
+                    values.integer("validation.every"),
+                    values.grid("sliding_window_inference.roi").orElseThrow(),
+                    values.integer("sliding_window_inference.sw_batch_size"),
+                    values.number("validation.overlap"),
+                    values.text("validation.blend").equals("gaussian"),
+                    values.bool("validation.test"));
+        }
+    }
+
+    /**
+     * What a run writes and where.
+     *
+     * @param runFolder folder of the run, empty when the configuration names none
+     * @param checkpointEvery epochs between two saves
+     * @param csv whether history.csv is written
+     * @param jsonLines whether history.jsonl is written
+     * @param tensorBoard whether event files are written
+     * @param curve whether curve.png is drawn
+     */
+    public record OutputSettings(
+            Optional<Path> runFolder,
+            int checkpointEvery,
+            boolean csv,
+            boolean jsonLines,
+            boolean tensorBoard,
+            boolean curve) {
+        private static OutputSettings of(Values values) {
+            return new OutputSettings(
+                    values.optionalPath("output.run_dir")
+                            .or(() -> values.optionalPath("training_parameters.checkpoint_save_dir")),
+                    values.integer("output.checkpoint_every"),
+                    values.bool("tracking.csv"),
+                    values.bool("tracking.jsonl"),
+                    values.bool("tracking.tensorboard"),
+                    values.bool("tracking.curve"));
+        }
+    }
+
+    /** Typed access to a complete tree. */
+    static final class Values {
+        private final Map<String, Object> tree;
+
+        Values(Map<String, Object> tree) {
+            this.tree = tree;
+        }
+
+        Object get(String path) {
+            Object at = tree;
+            for (String name : path.split("\\.")) {
+                at = ((Map<?, ?>) at).get(name);
+            }
+            return at;
+        }
+
+        String text(String path) {
+            return (String) get(path);
+        }
+
+        Optional<String> optionalText(String path) {
+            return Optional.ofNullable((String) get(path));
+        }
+
+        Optional<Path> optionalPath(String path) {
+            return optionalText(path).map(Path::of);
+        }
+
+        boolean bool(String path) {
+            return (Boolean) get(path);
+        }
+
+        double number(String path) {
+            return (Double) get(path);
+        }
+
+        int integer(String path) {
+            return Math.toIntExact((Long) get(path));
+        }
+
+        long seed(String path) {
+            return (Long) get(path);
+        }
+
+        OptionalInt optionalInteger(String path) {
+            Object value = get(path);
+            return value == null ? OptionalInt.empty() : OptionalInt.of(Math.toIntExact((Long) value));
+        }
+
+        List<?> list(String path) {
+            return (List<?>) get(path);
+        }
+
+        Map<String, Object> map(String path) {
+            return ConfigKey.stringKeys(get(path));
+        }
+
+        Optional<Grid> grid(String path) {
+            List<?> sizes = list(path);
+            return sizes == null
+                    ? Optional.empty()
+                    : Optional.of(new Grid(size(sizes, 0), size(sizes, 1), size(sizes, 2)));
+        }
+
+        private static int size(List<?> sizes, int axis) {
+            return Math.toIntExact((Long) sizes.get(axis));
+        }
+    }
+}

@@ -1,0 +1,409 @@
+package org.segformer3d.train.config;
+
+import static org.segformer3d.train.config.ConfigKey.bool;
+import static org.segformer3d.train.config.ConfigKey.choice;
+import static org.segformer3d.train.config.ConfigKey.grid;
+import static org.segformer3d.train.config.ConfigKey.integer;
+import static org.segformer3d.train.config.ConfigKey.map;
+import static org.segformer3d.train.config.ConfigKey.number;
+import static org.segformer3d.train.config.ConfigKey.numbers;
+import static org.segformer3d.train.config.ConfigKey.path;
+import static org.segformer3d.train.config.ConfigKey.text;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
+
+/** Every key of an experiment file; the only place that knows names, defaults and ranges. */
+final class ExperimentKeys {
+    private static final Map<String, ConfigKey> KEYS = new LinkedHashMap<>();
+
+    static {
+        general();
+        objective();
+        training();
+        data();
+        extensions();
+    }
+
+    private ExperimentKeys() {}
+
+    /** Returns all keys by path, in the order of the table and of written files. */
+    static Map<String, ConfigKey> all() {
+        return java.util.Collections.unmodifiableMap(KEYS);
+    }
+
+    /** Returns the names that may stand directly in a section, {@code ""} being the top. */
+    static Set<String> childrenOf(String section) {
+        Set<String> names = new LinkedHashSet<>();
+        String prefix = section.isEmpty() ? "" : section + ".";
+        for (String path : KEYS.keySet()) {
+            if (path.startsWith(prefix)) {
+                String rest = path.substring(prefix.length());
+                int dot = rest.indexOf('.');
+                names.add(dot < 0 ? rest : rest.substring(0, dot));
+            }
+        }
+        return names;
+    }
+
+    private static void general() {
+        add(text("project", "segformer3d", true, "Name of the experiment; part of the bundle's name."));
+        add(map(
+                "wandb_parameters",
+                "map",
+                Map.of(),
+                true,
+                "Accepted so that official files load; no service is contacted.",
+                (key, value) -> value));
+        add(choice("model_name", "segformer3d", List.of("segformer3d"), true, "The network."));
+        add(map(
+                "model_parameters",
+                "map of the official network keys",
+                ConfigKey.canonical(SegFormer3DConfig.defaults().toMap()),
+                true,
+                "in_channels, sr_ratios, embed_dims, patch_kernel_size, patch_stride, patch_padding, mlp_ratios, num_heads, depths,"
+                        + " num_classes, decoder_dropout, decoder_head_embedding_dim; our extension `layers` replaces layers by"
+                        + " name. Keys that are left out have the published model's values.",
+                (key, value) -> SegFormer3DConfig.fromMap(value).toMap()));
+    }
+
+    private static void objective() {
+        add(choice(
+                "loss_fn.loss_type",
+                "dice",
+                List.of("dice", "diceCE", "crossentropy", "binarycrossentropy", "diceFocal", "generalizedDice"),
+                true,
+                "The loss; diceFocal and generalizedDice are our extensions. Dice terms use a sigmoid or a softmax as"
+                        + " `dataset_parameters.labels` says."));
+        String args = "loss_fn.loss_args.";
+        add(bool(args + "include_background", true, false, "Whether channel 0 takes part in Dice and focal terms."));
+        add(bool(args + "squared_pred", false, false, "Squared sums in the denominator of Dice."));
+        add(bool(args + "batch", false, false, "Sums over the whole batch in Dice."));
+        add(nonNegative(args + "smooth_nr", 1e-5, "Added to the numerator of Dice."));
+        add(nonNegative(args + "smooth_dr", 1e-5, "Added to the denominator of Dice."));
+        add(nonNegative(args + "lambda_dice", 1, "Factor of the Dice term of a combined loss."));
+        add(nonNegative(args + "lambda_other", 1, "Factor of the cross-entropy or focal term of a combined loss."));
+        add(nonNegative(args + "gamma", 2, "Exponent of the focal term."));
+
+        add(choice(
+                "optimizer.optimizer_type",
+                "adamw",
+                List.of("adam", "adamw", "sgd"),
+                true,
+                "PyTorch's rule of that name."));
+        add(number("optimizer.optimizer_args.lr", 1e-4, "> 0", v -> v > 0 && v < 1e6, true, "Base learning rate."));
+        add(number(
+                "optimizer.optimizer_args.weight_decay", 0.01, "≥ 0", v -> v >= 0 && v < 1e6, true, "Weight decay."));
+        add(numbers(
+                "optimizer.optimizer_args.betas",
+                List.of(0.9, 0.999),
+                "in [0, 1)",
+                v -> v >= 0 && v < 1,
+                "Decay of Adam's moments."));
+        add(nonNegative("optimizer.optimizer_args.eps", 1e-8, "Added to the root of Adam's second moment."));
+        add(nonNegative("optimizer.optimizer_args.momentum", 0, "Momentum of sgd."));
+        add(bool("optimizer.optimizer_args.nesterov", false, false, "Nesterov's momentum in sgd."));
+
+        add(bool("warmup_scheduler.enabled", false, true, "Whether rates rise over the first epochs."));
+        add(integer("warmup_scheduler.warmup_epochs", 0L, 0, true, "Epochs of the warm-up."));
+        add(choice(
+                "warmup_scheduler.mode",
+                "official",
+                List.of("official", "linear"),
+                false,
+                "official: exactly the rates of the official run, quirks included (epoch 0 at the full rate before a cosine, the"
+                        + " first epoch after the warm-up above it). linear: the warm-up that was meant."));
+        add(choice(
+                "train_scheduler.scheduler_type",
+                "cosine_annealing_wr",
+                List.of("cosine_annealing_wr", "poly_lr", "reducelronplateau", "constant"),
+                true,
+                "Rates after the warm-up; constant is our extension."));
+        String scheduler = "train_scheduler.scheduler_args.";
+        add(integer(
+                scheduler + "t_0_epochs",
+                null,
+                1,
+                true,
+                "Epochs of the first cosine cycle; null: those that are left after the warm-up."));
+        add(integer(scheduler + "t_mult", 1L, 1, true, "By how much each further cosine cycle is longer."));
+        add(number(
+                scheduler + "min_lr",
+                0.0,
+                "≥ 0",
+                v -> v >= 0 && v < 1e6,
+                true,
+                "Rate at the end of a cosine cycle, and the lowest one of reducelronplateau."));
+        add(number(scheduler + "power", 0.9, "> 0", v -> v > 0 && v < 100, true, "Exponent of poly_lr."));
+        add(integer(
+                scheduler + "total_iters", 5L, 1, false, "Epochs until poly_lr reaches zero; the official run has 5."));
+        add(choice(
+                "train_scheduler.mode",
+                "min",
+                List.of("min", "max"),
+                true,
+                "What reducelronplateau watches: min the training loss, max the validation Dice."));
+        add(integer(
+                "train_scheduler.patience", 3L, 0, true, "Epochs without progress before the rate falls to a tenth."));
+        add(bool("ema.enabled", false, true, "Whether an exponential moving average of the weights is kept."));
+        add(number("ema.ema_decay", 0.999, "in [0, 1)", v -> v >= 0 && v < 1, true, "Decay of that average."));
+        add(integer(
+                "ema.val_ema_every",
+                1L,
+                1,
+                true,
+                "Every how many epochs a validation uses the averaged weights instead of the plain ones."));
+        add(integer("sliding_window_inference.sw_batch_size", 4L, 1, true, "Windows computed at once."));
+        add(grid(
+                "sliding_window_inference.roi",
+                List.of(128L, 128L, 128L),
+                true,
+                "Size of the windows in voxels; one number means a cube."));
+        add(bool("clip_gradients.enabled", false, true, "Whether gradients are clipped."));
+        add(number(
+                "clip_gradients.clip_gradients_value",
+                0.1,
+                "> 0",
+                v -> v > 0 && v < 1e12,
+                true,
+                "Largest Euclidean norm over all gradients."));
+    }
+
+    private static void training() {
+        String t = "training_parameters.";
+        add(integer(
+                t + "seed", 42L, Long.MIN_VALUE, true, "Seed of initial weights, crops, augmentation and dropout."));
+        add(integer(t + "num_epochs", 100L, 1, true, "Epochs to train."));
+        add(integer(
+                t + "cutoff_epoch",
+                null,
+                1,
+                true,
+                "Training ends after this many epochs even when num_epochs is larger; null: no such limit."));
+        add(bool(
+                t + "load_optimizer",
+                false,
+                true,
+                "With load_model_only and a checkpoint of ours: whether the optimizer's state is loaded, too."));
+        add(integer(t + "print_every", 200L, 1, true, "Steps between two lines of the log."));
+        add(bool(
+                t + "calculate_metrics",
+                true,
+                true,
+                "Whether validation computes Dice; false: no validation, and the last weights are the result."));
+        add(integer(t + "grad_accumulate_steps", 1L, 1, true, "Batches whose gradients make one step."));
+        add(
+                path(
+                        t + "checkpoint_save_dir",
+                        true,
+                        "Folder of the run; must not exist or be empty unless the run is resumed. `output.run_dir` goes before it."));
+        String load = t + "load_checkpoint.";
+        add(
+                bool(
+                        load + "load_full_checkpoint",
+                        false,
+                        true,
+                        "Start a new run from everything in a checkpoint folder of ours: weights, optimizer, average, epoch, history."));
+        add(bool(
+                load + "load_model_only",
+                false,
+                true,
+                "Start from the weights in a file (.safetensors, .pt, …), a checkpoint folder or a bundle."));
+        add(path(load + "load_checkpoint_path", true, "That folder or file."));
+        String stop = t + "early_stop.";
+        add(bool(stop + "enabled", false, false, "Whether training ends when validation Dice stops rising."));
+        add(integer(stop + "patience", 20L, 1, false, "Validations without a better Dice before it ends."));
+        add(number(
+                stop + "min_delta",
+                0.0,
+                "≥ 0",
+                v -> v >= 0 && v < 1,
+                false,
+                "By how much a Dice must be better to count."));
+    }
+
+    private static void data() {
+        String d = "dataset_parameters.";
+        add(choice(
+                d + "dataset_type",
+                "brats2017_seg",
+                List.of("brats2017_seg", "brats2021_seg", "decathlon", "nnunet"),
+                true,
+                "brats…: the official preprocessed .pt files listed in CSV files. decathlon and nnunet (our extensions): a folder with"
+                        + " dataset.json, imagesTr and labelsTr."));
+        for (String part : List.of("train", "val")) {
+            String a = d + part + "_dataset_args.";
+            add(path(
+                    a + "root",
+                    true,
+                    "brats…: folder with the CSV files. The other types use `dataset_parameters.root`."));
+            add(bool(a + "train", part.equals("train"), true, "brats…: true reads train.csv, false validation.csv."));
+            add(integer(a + "fold_id", null, 0, true, "brats…: k reads train_fold_k.csv or validation_fold_k.csv."));
+        }
+        String loader = d + "train_dataloader_args.";
+        add(integer(loader + "batch_size", 2L, 1, true, "Patches in a batch."));
+        add(bool(loader + "shuffle", true, true, "Whether every epoch has its own order of cases."));
+        add(integer(loader + "num_workers", 1L, 0, true, "Threads that prepare batches; results don't depend on it."));
+        add(bool(loader + "drop_last", true, true, "Whether an incomplete last batch is left out."));
+        loader = d + "val_dataloader_args.";
+        add(integer(loader + "batch_size", 1L, 1, true, "Accepted; validation takes one volume at a time."));
+        add(bool(loader + "shuffle", false, true, "Accepted; the order doesn't change a mean."));
+        add(integer(loader + "num_workers", 1L, 0, true, "Accepted; validation volumes are prepared once."));
+        add(bool(loader + "drop_last", false, true, "Accepted; every volume is validated."));
+
+        add(path(d + "root", false, "decathlon, nnunet: folder of the data set."));
+        add(
+                path(
+                        d + "split.file",
+                        false,
+                        "JSON file {\"train\": [ids], \"validation\": [ids], \"test\": [ids]}; null: drawn by the keys below."));
+        add(fraction(d + "split.test_fraction", 0, "Share of the cases that nobody looks at before the end."));
+        add(fraction(
+                d + "split.validation_fraction",
+                0.1,
+                "Share of the remaining cases that choose the best weights; 0: the last weights are the result."));
+        add(integer(d + "split.seed", 42L, Long.MIN_VALUE, false, "Seed of the split."));
+        add(grid(
+                d + "patch_size",
+                null,
+                false,
+                "Size of training patches; null: `sliding_window_inference.roi`,"
+                        + " with brats… 96³ as in the official run."));
+        add(integer(
+                d + "samples_per_case",
+                null,
+                1,
+                false,
+                "Patches taken from each case in an epoch; null: 1, with brats… 4 as in the official run."));
+        add(number(
+                d + "foreground_fraction",
+                0.0,
+                "in [0, 1]",
+                v -> v >= 0 && v <= 1,
+                false,
+                "Share of the patches centred on a labelled voxel."));
+        add(augmentation(d + "augmentation"));
+        add(map(
+                d + "preprocessing",
+                "map",
+                Map.of(),
+                false,
+                "What is done to a scan before the network sees it; see below.",
+                (key, value) -> value));
+        add(map(
+                d + "labels",
+                "map",
+                null,
+                false,
+                "`mode: sigmoid` or `mode: softmax` with the classes of dataset.json, or a whole mapping with `regions`; see below."
+                        + " null: sigmoid regions.",
+                ExperimentKeys::labels));
+        add(bool(d + "cache", true, false, "Whether preprocessed cases stay in memory."));
+    }
+
+    private static void extensions() {
+        add(integer(
+                "validation.every", 1L, 1, false, "Epochs between two validations; the last epoch always has one."));
+        add(number(
+                "validation.overlap",
+                0.5,
+                "in [0, 1)",
+                v -> v >= 0 && v < 1,
+                false,
+                "Overlap of the windows in validation and in the bundle; the official run has 0.5."));
+        add(choice(
+                "validation.blend",
+                "constant",
+                List.of("constant", "gaussian"),
+                false,
+                "Weights of overlapping windows; the official run has constant ones."));
+        add(
+                bool(
+                        "validation.test",
+                        true,
+                        false,
+                        "Whether the test cases of the split, if any, are segmented with the bundle at the end and scored (test.json)."));
+        add(path("output.run_dir", false, "Folder of the run; null: `training_parameters.checkpoint_save_dir`."));
+        add(integer(
+                "output.checkpoint_every",
+                1L,
+                1,
+                false,
+                "Epochs between two saves of the last state; the end always saves."));
+        add(bool("tracking.csv", true, false, "Whether history.csv is written."));
+        add(bool("tracking.jsonl", true, false, "Whether history.jsonl is written."));
+        add(bool("tracking.tensorboard", true, false, "Whether TensorBoard event files are written."));
+        add(bool("tracking.curve", true, false, "Whether the curves are drawn as curve.png."));
+        add(text(
+                "backend.name",
+                null,
+                false,
+                "Backend that computes; null: SEGFORMER3D_BACKEND, else the best one that is available."));
+        add(text("backend.device", "cpu", false, "cpu, cuda or cuda:N."));
+        add(integer("backend.threads", 0L, 0, false, "Threads on the CPU; 0: as many as there are processors."));
+        add(choice("backend.precision", "float32", List.of("float32", "float64"), false, "Type to compute in."));
+        add(choice(
+                "backend.implementation",
+                "auto",
+                List.of("auto", "plain", "fused"),
+                false,
+                "Form of the network: the fastest exact one, the paper's operations one by one, or the fused form."));
+    }
+
+    private static Map<String, Object> labels(String key, Map<String, Object> value) {
+        if (value.containsKey("regions")) {
+            return value;
+        }
+        for (String name : value.keySet()) {
+            if (!name.equals("mode")) {
+                throw new ConfigException(
+                        org.segformer3d.api.config.Suggestions.unknownKey(key, name, List.of("mode", "regions")));
+            }
+        }
+        Object mode = value.get("mode");
+        if (!"sigmoid".equals(mode) && !"softmax".equals(mode)) {
+            throw ConfigException.of(key + ".mode", mode, "sigmoid or softmax");
+        }
+        return value;
+    }
+
+    private static ConfigKey augmentation(String path) {
+        return new ConfigKey(
+                path,
+                "list",
+                List.of(),
+                false,
+                "Random changes of training patches; see below.",
+                (key, found, base) -> {
+                    if (found instanceof List<?> list) {
+                        return ConfigKey.canonical(list);
+                    }
+                    throw ConfigException.of(key, found, "a list");
+                });
+    }
+
+    private static ConfigKey nonNegative(String path, double otherwise, String description) {
+        return number(path, otherwise, "≥ 0", v -> v >= 0 && v < 1e12, false, description);
+    }
+
+    private static ConfigKey fraction(String path, double otherwise, String description) {
+        return number(path, otherwise, "in [0, 1)", v -> v >= 0 && v < 1, false, description);
+    }
+
+    private static void add(ConfigKey key) {
+        if (KEYS.put(key.path(), key) != null) {
+            throw new IllegalStateException("two keys named " + key.path());
+        }
+    }
+
+    /** Returns all paths, for tests and tables. */
+    static List<String> paths() {
+        return new ArrayList<>(KEYS.keySet());
+    }
+}

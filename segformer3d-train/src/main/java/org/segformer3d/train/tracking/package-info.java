@@ -1,0 +1,2 @@
+/** What a run writes down as it goes: CSV, JSON lines, TensorBoard events, and a picture of the curves. */
+package org.segformer3d.train.tracking;
