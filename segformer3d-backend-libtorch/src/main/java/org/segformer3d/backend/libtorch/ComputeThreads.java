@@ -1,0 +1,51 @@
+package org.segformer3d.backend.libtorch;
+
+import java.util.concurrent.Semaphore;
+import org.bytedeco.pytorch.global.torch;
+
+/**
+ * The processors shared by everything that computes in this process: a call takes as many as its backend computes with, so that
+ * concurrent calls never run more native threads than there are processors. Calls within a call take none.
+ *
+ * <p>Without this, each Java thread would bring a team of OpenMP threads of its own, which spin while they wait for each other.
+ */
+final class ComputeThreads {
+    private static final int PROCESSORS = Runtime.getRuntime().availableProcessors();
+    private static final Semaphore PERMITS = new Semaphore(PROCESSORS, true);
+
+    /** What libtorch was last told on this Java thread; OpenMP keeps the number per thread. */
+    private static final ThreadLocal<int[]> STATE = ThreadLocal.withInitial(() -> new int[2]);
+
+    private static final int DEPTH = 0;
+    private static final int TOLD = 1;
+
+    private final int threads;
+    private final int permits;
+
+    ComputeThreads(int threads) {
+        this.threads = threads;
+        this.permits = Math.min(threads, PROCESSORS);
+    }
+
+    /** Waits for processors and sets this thread's number of compute threads; {@link #exit} must follow. */
+    void enter() {
+        int[] state = STATE.get();
+        if (state[DEPTH] == 0) {
+            PERMITS.acquireUninterruptibly(permits);
+        }
+        state[DEPTH]++;
+        if (state[TOLD] != threads) {
+            torch.set_num_threads(threads);
+            state[TOLD] = threads;
+        }
+    }
+
+    /** Gives the processors back when the outermost call ends. */
+    void exit() {
+        int[] state = STATE.get();
+        state[DEPTH]--;
+        if (state[DEPTH] == 0) {
+            PERMITS.release(permits);
+        }
+    }
+}

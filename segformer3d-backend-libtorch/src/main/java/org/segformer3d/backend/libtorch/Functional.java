@@ -1,0 +1,119 @@
+package org.segformer3d.backend.libtorch;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.block.BlockSpec;
+import org.segformer3d.api.block.Grid;
+
+/**
+ * The handful of operations the network consists of, on native tensors. Every caller has a {@code PointerScope} open, which owns
+ * what these return.
+ */
+final class Functional {
+    private Functional() {}
+
+    /** Returns the sizes of a native tensor. */
+    static long[] shape(Tensor x) {
+        long[] shape = new long[(int) x.dim()];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = x.size(i);
+        }
+        return shape;
+    }
+
+    static TensorOptional some(Tensor x) {
+        return new TensorOptional(x);
+    }
+
+    /** x Wᵀ + b over the last axis. */
+    static Tensor linear(Tensor x, Tensor weight, Tensor bias) {
+        return torch.linear(x, weight, some(bias));
+    }
+
+    /** LayerNorm over the last axis. */
+    static Tensor layerNorm(Tensor x, Tensor weight, Tensor bias) {
+        return torch.layer_norm(
+                x, new long[] {weight.size(0)}, some(weight), some(bias), BlockSpec.NORM_EPSILON, false);
+    }
+
+    /** Convolution of (B,C,D,H,W) with the same kernel, stride and padding along every axis. */
+    static Tensor conv3d(Tensor x, Tensor weight, Tensor bias, int stride, int padding, long groups) {
+        return torch.conv3d(
+                x,
+                weight,
+                bias == null ? new TensorOptional() : some(bias),
+                new long[] {stride, stride, stride},
+                new long[] {padding, padding, padding},
+                new long[] {1, 1, 1},
+                groups);
+    }
+
+    /** BatchNorm over all axes but the second; in training it updates the running statistics in place. */
+    static Tensor batchNorm(Tensor x, BatchNorm norm, boolean training) {
+        Tensor y = torch.batch_norm(
+                x,
+                some(norm.weight()),
+                some(norm.bias()),
+                some(norm.mean()),
+                some(norm.variance()),
+                training,
+                BlockSpec.BATCH_NORM_MOMENTUM,
+                BlockSpec.NORM_EPSILON,
+                true);
+        if (training && norm.count() != null) {
+            norm.count().add_(new Scalar(1L));
+        }
+        return y;
+    }
+
+    /**
+     * Parameters and running statistics of a BatchNorm.
+     *
+     * @param count batches seen, {@code null} where the weights have none
+     */
+    record BatchNorm(Tensor weight, Tensor bias, Tensor mean, Tensor variance, Tensor count) {}
+
+    /** Trilinear resizing of (B,C,D,H,W), align_corners=False. */
+    static Tensor resize(Tensor x, Grid size) {
+        return torch.upsample_trilinear3d(x, new long[] {size.depth(), size.height(), size.width()}, false);
+    }
+
+    /** (B,C,D,H,W) → (B,N,C); a view. */
+    static Tensor tokens(Tensor map) {
+        return map.flatten(2, 4).transpose(1, 2);
+    }
+
+    /** (B,N,C) → (B,C,D,H,W); a view, whose memory is channels-last where the tokens are contiguous. */
+    static Tensor map(Tensor tokens, Grid grid) {
+        return tokens.transpose(1, 2)
+                .reshape(tokens.size(0), tokens.size(2), grid.depth(), grid.height(), grid.width());
+    }
+
+    static Tensor cat(long axis, Tensor... parts) {
+        return torch.cat(new TensorVector(parts), axis);
+    }
+
+    /** Zero-pads or crops (B,C,D,H,W) at the far end of each spatial axis. */
+    static Tensor canvas(Tensor x, Grid size) {
+        Tensor y = x;
+        long[] padding = new long[6];
+        boolean pads = false;
+        for (int axis = 0; axis < 3; axis++) {
+            long missing = size.size(axis) - y.size(axis + 2);
+            if (missing < 0) {
+                y = y.narrow(axis + 2L, 0, size.size(axis));
+            } else if (missing > 0) {
+                // constant_pad_nd counts axes from the last one
+                padding[2 * (2 - axis) + 1] = missing;
+                pads = true;
+            }
+        }
+        if (pads) {
+            return torch.constant_pad_nd(y, padding, new Scalar(0.0));
+        }
+        return y.contiguous();
+    }
+}

@@ -1,0 +1,196 @@
+package org.segformer3d.backend.libtorch;
+
+import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.GradMode;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.api.tensor.Tensor;
+
+/** libtorch on one device. */
+final class LibtorchBackend implements Backend {
+    static final String NAME = "libtorch";
+
+    private final BackendOptions options;
+    private final ComputeThreads threads;
+    private final PlainLayers layers = new PlainLayers();
+    private final org.bytedeco.pytorch.Device device;
+    private final TensorOptions floating;
+    private volatile boolean closed;
+
+    LibtorchBackend(BackendOptions options) {
+        this.options = options;
+        this.threads = new ComputeThreads(options.threads());
+        this.device = options.device().type() == Device.Type.CPU
+                ? new org.bytedeco.pytorch.Device(torch.DeviceType.CPU)
+                : new org.bytedeco.pytorch.Device(
+                        torch.DeviceType.CUDA, (byte) options.device().index());
+        this.floating = new TensorOptions(DTypes.of(options.computeType()))
+                .device(new org.bytedeco.pytorch.DeviceOptional(device));
+    }
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public BackendOptions options() {
+        return options;
+    }
+
+    @Override
+    public Map<String, String> versions() {
+        Map<String, String> versions = new LinkedHashMap<>();
+        versions.put("libtorch", Natives.version("pytorch"));
+        versions.put("openblas", Natives.version("openblas"));
+        versions.put("cpu", torch.get_cpu_capability().getString());
+        if (options.device().type() == Device.Type.CUDA) {
+            versions.put("cuda", String.valueOf(org.bytedeco.pytorch.Context.versionCUDART()));
+            versions.put("cudnn", String.valueOf(org.bytedeco.pytorch.Context.versionRuntimeCuDNN()));
+        }
+        return versions;
+    }
+
+    @Override
+    public Scope newScope() {
+        requireOpen();
+        return new LibtorchScope(this);
+    }
+
+    @Override
+    public LayerProvider layers() {
+        return layers;
+    }
+
+    @Override
+    public Tensor resizeCanvas(Scope scope, Tensor x, Grid size) {
+        org.bytedeco.pytorch.Tensor value = LibtorchTensor.unwrap(this, x);
+        long[] shape = x.shape();
+        if (shape.length != 5) {
+            throw new IllegalArgumentException("canvas: found shape " + Shapes.text(shape) + ", expected (B,C,D,H,W)");
+        }
+        return compute(scope, value.requires_grad(), () -> Functional.canvas(value, size));
+    }
+
+    @Override
+    public boolean isClosed() {
+        return closed;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+
+    void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the backend is closed");
+        }
+    }
+
+    /**
+     * Computes one tensor for a scope: with this backend's threads, with or without recording gradients, everything else native that
+     * is made on the way released at the end.
+     */
+    LibtorchTensor compute(Scope scope, boolean gradients, Supplier<org.bytedeco.pytorch.Tensor> computation) {
+        LibtorchScope owner = LibtorchScope.of(this, scope);
+        return owner.own(on(
+                gradients,
+                () -> scoped(() -> {
+                    org.bytedeco.pytorch.Tensor result = computation.get();
+                    // The pointer scope holds one reference to everything made in it; this one keeps the result beyond
+                    // its end.
+                    result.retainReference();
+                    return result;
+                })));
+    }
+
+    /** Runs something in a pointer scope, which releases every native object made in it at the end. */
+    @SuppressWarnings("try") // the scope works by being open
+    static <T> T scoped(Supplier<T> work) {
+        try (PointerScope pointers = new PointerScope()) {
+            return work.get();
+        }
+    }
+
+    /** Runs with this backend's threads and gradient mode. */
+    <T> T on(boolean gradients, Supplier<T> work) {
+        requireOpen();
+        threads.enter();
+        // The mode belongs to the native thread, so every call sets it and puts it back.
+        boolean before = GradMode.is_enabled();
+        try {
+            GradMode.set_enabled(gradients);
+            return work.get();
+        } finally {
+            GradMode.set_enabled(before);
+            threads.exit();
+        }
+    }
+
+    /** Returns a copy of a host array on the device, floating types in the compute type. */
+    org.bytedeco.pytorch.Tensor copyIn(HostTensor host) {
+        org.bytedeco.pytorch.Tensor tensor = torch.empty(
+                host.shape(),
+                new TensorOptions(DTypes.of(host.dtype())),
+                new org.bytedeco.pytorch.MemoryFormatOptional());
+        ByteBuffer bytes = host.bytes();
+        if (bytes.hasRemaining()) {
+            new BytePointer(tensor.data_ptr())
+                    .capacity(bytes.remaining())
+                    .asByteBuffer()
+                    .put(bytes);
+        }
+        if (host.dtype().isFloating() && host.dtype() != options.computeType()) {
+            tensor = tensor.to(DTypes.of(options.computeType()));
+        }
+        return options.device().type() == Device.Type.CPU ? tensor : tensor.to(device, tensor.scalar_type());
+    }
+
+    /** Returns a copy of a native tensor in C order. */
+    HostTensor copyOut(org.bytedeco.pytorch.Tensor value) {
+        return scoped(() -> {
+            org.bytedeco.pytorch.Tensor source = toCpu(value.detach()).contiguous();
+            DType dtype = DTypes.of(source.scalar_type());
+            HostTensor host = HostTensor.zeros(dtype, Functional.shape(source));
+            ByteBuffer bytes = host.bytes();
+            if (bytes.hasRemaining()) {
+                bytes.put(new BytePointer(source.data_ptr())
+                        .capacity(bytes.remaining())
+                        .asByteBuffer());
+            }
+            return host;
+        });
+    }
+
+    org.bytedeco.pytorch.Tensor toCpu(org.bytedeco.pytorch.Tensor value) {
+        if (options.device().type() == Device.Type.CPU) {
+            return value;
+        }
+        return value.to(new org.bytedeco.pytorch.Device(torch.DeviceType.CPU), value.scalar_type());
+    }
+
+    /** Returns what new tensors of the compute type on the device are made with. */
+    TensorOptions floating() {
+        return floating;
+    }
+
+    @Override
+    public String toString() {
+        return NAME + " on " + options.device();
+    }
+}
