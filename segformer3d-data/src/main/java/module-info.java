@@ -7,6 +7,7 @@ module org.segformer3d.data {
     exports org.segformer3d.data.dataset;
     exports org.segformer3d.data.io;
     exports org.segformer3d.data.labels;
+    exports org.segformer3d.data.loading;
     exports org.segformer3d.data.nifti;
     exports org.segformer3d.data.npy;
     exports org.segformer3d.data.preprocessing;

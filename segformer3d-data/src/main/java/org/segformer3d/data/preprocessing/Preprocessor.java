@@ -1,0 +1,245 @@
+package org.segformer3d.data.preprocessing;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.data.labels.LabelValues;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Orientation;
+import org.segformer3d.data.volume.Volume;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Turns scans into what a network sees: orientation, cropping, normalisation, resampling, in this order.
+ *
+ * <p>Resampling gives an axis of n voxels of s mm round(n·s/t) voxels, at least one, for a target of t mm; the box stays the same, so the
+ * real spacing may differ from t by up to half a voxel over the whole length. Along an axis whose voxels are more than three times as
+ * long as the shortest ones, images are interpolated linearly even where the specification says cubic: a cubic through slices far apart
+ * invents structure between them.
+ *
+ * <p>A preprocessor is immutable and safe for use by several threads; the volumes given aren't changed.
+ */
+public final class Preprocessor {
+    private static final Logger LOG = LoggerFactory.getLogger(Preprocessor.class);
+    private static final double ANISOTROPIC = 3;
+
+    private final PreprocessingSpec spec;
+
+    /** Creates a preprocessor. */
+    public Preprocessor(PreprocessingSpec spec) {
+        this.spec = Objects.requireNonNull(spec, "spec");
+    }
+
+    /** Returns what is done. */
+    public PreprocessingSpec spec() {
+        return spec;
+    }
+
+    /** Prepares a scan without labels, {@code scan} being its name in messages. */
+    public PreparedCase prepare(List<Volume> channels) {
+        return prepare("scan", channels, Optional.empty());
+    }
+
+    /** Prepares a scan with its labels, {@code scan} being its name in messages. */
+    public PreparedCase prepare(List<Volume> channels, Volume label) {
+        return prepare("scan", channels, Optional.of(label));
+    }
+
+    /**
+     * Prepares a scan.
+     *
+     * @param name what messages call it, a case or file
+     * @param channels at least one volume; volumes of several channels count as that many
+     * @param label whole numbers, one channel, the same voxels as the scan
+     * @throws InvalidCaseException when the volumes don't match in size or place, values aren't finite, or labels aren't whole numbers
+     */
+    public PreparedCase prepare(String name, List<Volume> channels, Optional<Volume> label) {
+        Geometry input = requireSamePlace(name, channels);
+        for (int v = 0; v < channels.size(); v++) {
+            requireFinite(name, "channel volume " + (v + 1), channels.get(v));
+        }
+        Grid inputSize = input.size();
+        Orientation orientation = spec.orientation() == PreprocessingSpec.Orienting.RAS
+                ? Orientation.toRas(input.affine())
+                : Orientation.IDENTITY;
+        Box inputBox = spec.cropping() == PreprocessingSpec.Cropping.NONZERO
+                ? nonzeroBox(channels, inputSize)
+                : Box.whole(inputSize);
+        Box crop = inputBox.oriented(orientation, inputSize);
+        Geometry cropped = orientation.apply(input).cropped(crop.d(), crop.h(), crop.w(), crop.size());
+        Grid size = targetSize(cropped);
+        Restoration restoration = new Restoration(input, orientation, crop, cropped.resampled(size));
+
+        int count = channels.stream().mapToInt(Volume::channels).sum();
+        Resampler resampler = new Resampler(crop.size(), size, perAxis(cropped));
+        HostTensor image = HostTensor.zeros(DType.FLOAT32, count, size.depth(), size.height(), size.width());
+        int channel = 0;
+        for (Volume volume : channels) {
+            for (int c = 0; c < volume.channels(); c++, channel++) {
+                // Cutting before orienting and one channel at a time: a BraTS scan is 143 MB, and this needs a quarter
+                // more of it.
+                float[] values = inputBox.cut(volume.values(), c * inputSize.tokens(), inputSize);
+                values = orientation.isIdentity() ? values : orientation.apply(values, 1, inputBox.size());
+                spec.normalization().apply(values, 0, values.length, channel);
+                image.floatBuffer().put(channel * size.tokens(), resampler.apply(values));
+            }
+        }
+        Optional<HostTensor> labels =
+                label.map(volume -> prepareLabel(name, volume, input, orientation, inputBox, crop, size));
+        return new PreparedCase(image, labels, restoration);
+    }
+
+    private HostTensor prepareLabel(
+            String name, Volume label, Geometry input, Orientation orientation, Box inputBox, Box crop, Grid size) {
+        requireLabelPlace(name, label, input);
+        requireFinite(name, "label", label);
+        float[] values = inputBox.cut(label.values(), 0, input.size());
+        values = orientation.isIdentity() ? values : orientation.apply(values, 1, inputBox.size());
+        short[] labels = new short[values.length];
+        for (int n = 0; n < labels.length; n++) {
+            int rounded = Math.round(values[n]);
+            labels[n] = (short) rounded;
+            if (Math.abs(values[n] - rounded) > 1e-3f || labels[n] != rounded) {
+                throw new InvalidCaseException(
+                        name, "found label value " + values[n] + ", expected whole numbers of -32768…32767");
+            }
+        }
+        short[] resampled = new Resampler(crop.size(), size, Interpolation.LINEAR).applyLabels(labels);
+        return LabelValues.tensor(resampled, size.depth(), size.height(), size.width());
+    }
+
+    private static Geometry requireSamePlace(String name, List<Volume> channels) {
+        if (channels.isEmpty()) {
+            throw new InvalidCaseException(name, "found no channels, expected at least one volume");
+        }
+        Geometry first = channels.get(0).geometry();
+        double[] spacing = first.spacing();
+        double tolerance = Math.max(0.01, Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 100);
+        for (int v = 1; v < channels.size(); v++) {
+            Geometry other = channels.get(v).geometry();
+            if (!first.coincidesWith(other, tolerance)) {
+                throw new InvalidCaseException(
+                        name,
+                        "channel volume " + (v + 1) + " covers " + other + ", affine " + other.affine()
+                                + ", but the first covers " + first + ", affine " + first.affine()
+                                + "; register or resample them first");
+            }
+        }
+        return first;
+    }
+
+    private static void requireLabelPlace(String name, Volume label, Geometry input) {
+        Geometry place = label.geometry();
+        if (label.channels() != 1) {
+            throw new InvalidCaseException(name, "found " + label.channels() + " label channels, expected one");
+        }
+        if (!place.size().equals(input.size())) {
+            throw new InvalidCaseException(
+                    name, "the label has " + place.size() + " voxels, but the scan has " + input.size());
+        }
+        if (!place.orientationCodes().equals(input.orientationCodes())) {
+            throw new InvalidCaseException(
+                    name,
+                    "the label's axes point to " + place.orientationCodes() + ", but the scan's to "
+                            + input.orientationCodes());
+        }
+        double[] spacing = input.spacing();
+        double voxel = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
+        if (!input.coincidesWith(place, voxel)) {
+            // Common in public data: the label's header was written anew. Voxels correspond by index then.
+            LOG.warn(
+                    "{}: the label's affine {} differs from the scan's {} by more than a voxel; taking the scan's",
+                    name,
+                    place.affine(),
+                    input.affine());
+        }
+    }
+
+    private static void requireFinite(String name, String what, Volume volume) {
+        int strange = 0;
+        int first = -1;
+        float[] values = volume.values();
+        for (int n = 0; n < values.length; n++) {
+            if (!Float.isFinite(values[n])) {
+                first = strange == 0 ? n : first;
+                strange++;
+            }
+        }
+        if (strange > 0) {
+            Grid size = volume.geometry().size();
+            int voxel = first % size.tokens();
+            throw new InvalidCaseException(
+                    name,
+                    what + " has " + strange + " of " + values.length + " values that aren't finite numbers, the first "
+                            + values[first] + " at voxel (" + voxel / size.width() / size.height() + ", "
+                            + voxel / size.width() % size.height() + ", " + voxel % size.width()
+                            + "); replace them before use");
+        }
+    }
+
+    /** Returns the smallest box around what isn't 0 in every channel; the whole grid where all is 0. */
+    private static Box nonzeroBox(List<Volume> channels, Grid size) {
+        int[] low = {size.depth(), size.height(), size.width()};
+        int[] high = {-1, -1, -1};
+        for (Volume volume : channels) {
+            float[] values = volume.values();
+            int row = 0;
+            for (int c = 0; c < volume.channels(); c++) {
+                for (int d = 0; d < size.depth(); d++) {
+                    for (int h = 0; h < size.height(); h++, row += size.width()) {
+                        int first = 0;
+                        while (first < size.width() && values[row + first] == 0) {
+                            first++;
+                        }
+                        if (first == size.width()) {
+                            continue;
+                        }
+                        int last = size.width() - 1;
+                        while (values[row + last] == 0) {
+                            last--;
+                        }
+                        low[0] = Math.min(low[0], d);
+                        low[1] = Math.min(low[1], h);
+                        low[2] = Math.min(low[2], first);
+                        high[0] = Math.max(high[0], d);
+                        high[1] = Math.max(high[1], h);
+                        high[2] = Math.max(high[2], last);
+                    }
+                }
+            }
+        }
+        if (high[0] < 0) {
+            return Box.whole(size);
+        }
+        return new Box(
+                low[0], low[1], low[2], new Grid(high[0] - low[0] + 1, high[1] - low[1] + 1, high[2] - low[2] + 1));
+    }
+
+    private Grid targetSize(Geometry cropped) {
+        if (spec.spacing().isEmpty()) {
+            return cropped.size();
+        }
+        List<Double> target = spec.spacing().get();
+        double[] spacing = cropped.spacing();
+        int[] size = new int[3];
+        for (int axis = 0; axis < 3; axis++) {
+            size[axis] = (int) Math.max(1, Math.round(cropped.size().size(axis) * spacing[axis] / target.get(axis)));
+        }
+        return new Grid(size[0], size[1], size[2]);
+    }
+
+    private List<Interpolation> perAxis(Geometry cropped) {
+        double[] spacing = cropped.spacing();
+        double finest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
+        List<Interpolation> perAxis = new ArrayList<>();
+        for (int axis = 0; axis < 3; axis++) {
+            perAxis.add(spacing[axis] > ANISOTROPIC * finest ? Interpolation.LINEAR : spec.interpolation());
+        }
+        return perAxis;
+    }
+}
