@@ -3,6 +3,8 @@ package org.segformer3d.cli;
 import java.io.PrintWriter;
 import org.segformer3d.cli.command.DoctorCommand;
 import org.segformer3d.cli.command.ProfileCommand;
+import org.segformer3d.cli.command.SplitCommand;
+import org.segformer3d.cli.command.TrainCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -27,7 +29,13 @@ import picocli.CommandLine.Spec;
             "Exit codes: 0 done, 1 failed, 2 wrong use (command line or configuration).",
             "Environment: SEGFORMER3D_BACKEND (backend when none is named), SEGFORMER3D_JAVA_OPTS (for example -Xmx8g)."
         },
-        subcommands = {ProfileCommand.class, DoctorCommand.class, HelpCommand.class})
+        subcommands = {
+            TrainCommand.class,
+            SplitCommand.class,
+            ProfileCommand.class,
+            DoctorCommand.class,
+            HelpCommand.class
+        })
 public final class Program implements Runnable {
     @Spec
     private CommandSpec spec;

@@ -99,9 +99,9 @@ class ProfileCommandTests {
     }
 
     @Test
-    void aMissingFileIsAFailure() {
+    void aMissingFileIsNamed() {
         Run run = Run.of("profile", "--config", folder.resolve("none.yaml"));
-        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("no such file").contains("none.yaml");
     }
 

@@ -81,6 +81,16 @@ public final class BackendSelection {
         return threads;
     }
 
+    /** Returns the type given with {@code --precision}. */
+    public Optional<DType> precision() {
+        return precision;
+    }
+
+    /** Returns the form given with {@code --implementation}. */
+    public Optional<Implementation> implementation() {
+        return implementation;
+    }
+
     /** Returns the options for opening the backend. */
     public BackendOptions options() {
         BackendOptions options = BackendOptions.defaults()

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -49,6 +50,9 @@ public record ModelConfigFile(SegFormer3DConfig model, Optional<Grid> region) {
         String text;
         try {
             text = Files.readString(file);
+        } catch (NoSuchFileException e) {
+            throw new ConfigException(
+                    file + ": no such file, expected an experiment or model parameters in YAML or JSON");
         } catch (CharacterCodingException e) {
             throw new ConfigException(file + ": isn't text in UTF-8, expected a YAML or JSON file");
         }
