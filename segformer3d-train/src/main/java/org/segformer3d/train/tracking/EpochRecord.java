@@ -1,0 +1,96 @@
+package org.segformer3d.train.tracking;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+
+/**
+ * What one epoch came to.
+ *
+ * @param epoch from 0
+ * @param steps steps since the beginning of the run
+ * @param learningRate rate of the epoch
+ * @param loss mean loss over its batches
+ * @param dice mean validation Dice over the channels, empty when there was no validation
+ * @param dicePerClass validation Dice by name, empty when there was no validation
+ * @param averaged whether the averaged weights were validated
+ * @param best whether this is the best Dice so far
+ * @param seconds time of its training steps
+ * @param waitSeconds time of those spent waiting for data
+ */
+public record EpochRecord(
+        int epoch,
+        long steps,
+        double learningRate,
+        double loss,
+        OptionalDouble dice,
+        Map<String, Double> dicePerClass,
+        boolean averaged,
+        boolean best,
+        double seconds,
+        double waitSeconds) {
+    /** Copies the map. */
+    public EpochRecord {
+        dicePerClass = Collections.unmodifiableMap(new LinkedHashMap<>(dicePerClass));
+    }
+
+    /** Returns the share of the time spent waiting for data, 0 to 1. */
+    public double waitShare() {
+        return seconds > 0 ? Math.min(1, waitSeconds / seconds) : 0;
+    }
+
+    /** Returns the record as a map of plain values, in the order of the columns; absent values are left out. */
+    public Map<String, Object> toMap() {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("epoch", epoch);
+        map.put("steps", steps);
+        map.put("learning_rate", learningRate);
+        map.put("loss", loss);
+        dice.ifPresent(value -> map.put("dice", value));
+        if (!dicePerClass.isEmpty()) {
+            map.put("dice_per_class", dicePerClass);
+            map.put("averaged", averaged);
+        }
+        map.put("best", best);
+        map.put("seconds", seconds);
+        map.put("wait_seconds", waitSeconds);
+        return map;
+    }
+
+    /**
+     * Reads what {@link #toMap()} gives, also after it went through JSON.
+     *
+     * @throws IllegalArgumentException when something is missing or of another kind
+     */
+    public static EpochRecord fromMap(Map<?, ?> map) {
+        Map<String, Double> classes = new LinkedHashMap<>();
+        if (map.get("dice_per_class") instanceof Map<?, ?> found) {
+            found.forEach((name, value) -> classes.put(String.valueOf(name), number(value)));
+        }
+        return new EpochRecord(
+                (int) number(map.get("epoch")),
+                (long) number(map.get("steps")),
+                number(map.get("learning_rate")),
+                number(map.get("loss")),
+                map.get("dice") == null ? OptionalDouble.empty() : OptionalDouble.of(number(map.get("dice"))),
+                classes,
+                Boolean.TRUE.equals(map.get("averaged")),
+                Boolean.TRUE.equals(map.get("best")),
+                number(map.get("seconds")),
+                number(map.get("wait_seconds")));
+    }
+
+    private static double number(Object value) {
+        if (value instanceof Number number) {
+            return number.doubleValue();
+        }
+        // JSON has no NaN; Jackson writes it as text.
+        if (value instanceof String text
+                && List.of("NaN", "Infinity", "-Infinity").contains(text)) {
+            return Double.parseDouble(text);
+        }
+        throw new IllegalArgumentException("history: found " + value + ", expected a number");
+    }
+}

@@ -1,0 +1,34 @@
+package org.segformer3d.train.tracking;
+
+import java.io.IOException;
+import java.util.List;
+
+/** Writes down how a run goes. Used by one thread. */
+public interface Tracker extends AutoCloseable {
+    /**
+     * Called once, before anything else.
+     *
+     * @param history the epochs that a resumed run has behind it; empty for a new one
+     * @param steps steps that are behind it
+     */
+    default void start(List<EpochRecord> history, long steps) throws IOException {}
+
+    /**
+     * Called after every step.
+     *
+     * @param step steps since the beginning of the run, from 1
+     * @param loss the step's loss
+     * @param gradientNorm norm over all gradients before clipping
+     */
+    default void step(long step, double loss, double gradientNorm) throws IOException {}
+
+    /**
+     * Called after every epoch.
+     *
+     * @param history all epochs so far, this one included
+     */
+    void epoch(List<EpochRecord> history) throws IOException;
+
+    @Override
+    default void close() throws IOException {}
+}
