@@ -16,6 +16,7 @@ import org.segformer3d.api.config.Suggestions;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.dataset.LabelClass;
 
 /**
  * What each channel of a network means: the map from a label volume (D,H,W) to target channels (K,D,H,W) and from logits back.
@@ -98,6 +99,37 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         List<Region> regions = numbered(names);
         regions.add(0, Region.of("background", 0));
         return new LabelSpec(Mode.SOFTMAX, regions);
+    }
+
+    /**
+     * Returns what a data set's description says about its labels.
+     *
+     * <p>In sigmoid mode the background is left out. A region of several values writes the smallest one that no smaller region inside it
+     * claims, so that decoding gives back what was encoded where the description allows it.
+     *
+     * @param mode how the channels are to relate
+     * @param labels the classes and regions, never {@code null}
+     * @throws ConfigException when there are none, one is to be ignored, or they don't suit the mode
+     */
+    public static LabelSpec of(Mode mode, List<LabelClass> labels) {
+        List<Region> regions = new ArrayList<>();
+        for (LabelClass label : labels) {
+            if (label.isIgnore()) {
+                throw ConfigException.of("labels", "an ignore label", "classes only; ignore labels aren't supported");
+            }
+            if (mode == Mode.SIGMOID && label.values().equals(List.of(0))) {
+                continue;
+            }
+            int write = label.values().stream()
+                    .filter(value -> labels.stream()
+                            .noneMatch(other ->
+                                    other.values().size() < label.values().size()
+                                            && other.values().contains(value)))
+                    .min(Integer::compare)
+                    .orElse(label.values().get(0));
+            regions.add(new Region(label.name(), label.values(), write));
+        }
+        return new LabelSpec(mode, regions);
     }
 
     private static List<Region> numbered(String... names) {

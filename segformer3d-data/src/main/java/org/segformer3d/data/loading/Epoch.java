@@ -6,6 +6,7 @@ import java.util.NoSuchElementException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.IntFunction;
 
 /**
@@ -78,7 +79,12 @@ public final class Epoch implements Iterable<Batch>, AutoCloseable {
     private void fill() {
         while (workers != null && submitted < batches && pending.size() < ahead && !isClosed()) {
             int index = submitted++;
-            pending.add(workers.submit(() -> isClosed() ? null : maker.apply(index)));
+            try {
+                pending.add(workers.submit(() -> isClosed() ? null : maker.apply(index)));
+            } catch (RejectedExecutionException e) {
+                // The loader was closed on another thread just now; the next call says so.
+                close();
+            }
         }
     }
 
