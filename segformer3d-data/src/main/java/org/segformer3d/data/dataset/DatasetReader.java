@@ -159,7 +159,9 @@ public final class DatasetReader {
     private void checkChannels(List<Case> cases) throws DatasetException {
         for (Case one : cases) {
             int files = one.images().size();
-            if (files != 1 && files != channels.size()) {
+            // A file whose suffix isn't part of the id holds one channel only.
+            boolean whole = files == 1 && !ImageNames.stem(one.images().get(0)).equals(one.id() + "_0000");
+            if (!whole && files != channels.size()) {
                 throw new DatasetException(
                         one.images().get(0),
                         "case '" + one.id() + "' has " + files + " channel files, expected " + channels.size() + " ("

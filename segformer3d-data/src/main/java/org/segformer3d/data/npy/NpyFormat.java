@@ -43,10 +43,13 @@ final class NpyFormat {
         byte[] sizeBytes = readFully(file, in, version == 1 ? 2 : 4, "the length of the header");
         ByteBuffer size = ByteBuffer.wrap(sizeBytes).order(ByteOrder.LITTLE_ENDIAN);
         long length = version == 1 ? size.getShort() & 0xffff : size.getInt() & 0xffffffffL;
-        if (length > Math.min(LONGEST_HEADER, available)) {
+        if (length > available) {
             throw new VolumeFormatException(
-                    file,
-                    "found a header of " + length + " bytes, expected at most " + Math.min(LONGEST_HEADER, available));
+                    file, "truncated: found at most " + available + " bytes, expected a header of " + length);
+        }
+        if (length > LONGEST_HEADER) {
+            throw new VolumeFormatException(
+                    file, "found a header of " + length + " bytes, expected at most " + LONGEST_HEADER);
         }
         byte[] text = readFully(file, in, (int) length, "the header");
         NpyHeader header = NpyHeader.parse(

@@ -46,9 +46,12 @@ record NpyHeader(char kind, int bytes, ByteOrder order, boolean fortran, long[] 
         };
     }
 
-    /** Returns whether stored elements are those in memory, byte for byte. */
+    /** Returns whether stored elements are those in memory, byte for byte; of unsigned ones every single one is checked. */
     boolean isVerbatim() {
-        return !fortran && dtype().bytes() == bytes && (bytes == 1 || order == ByteOrder.LITTLE_ENDIAN);
+        return !fortran
+                && (kind != 'u' || bytes == 1)
+                && dtype().bytes() == bytes
+                && (bytes == 1 || order == ByteOrder.LITTLE_ENDIAN);
     }
 
     /** Returns the number of elements, which {@link #parse} has checked not to overflow. */
