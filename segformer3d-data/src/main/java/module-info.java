@@ -13,4 +13,5 @@ module org.segformer3d.data {
     exports org.segformer3d.data.preprocessing;
     exports org.segformer3d.data.transform;
     exports org.segformer3d.data.volume;
+    exports org.segformer3d.data.weights;
 }

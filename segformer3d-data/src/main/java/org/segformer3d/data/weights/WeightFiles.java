@@ -1,0 +1,160 @@
+package org.segformer3d.data.weights;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.data.io.CorruptFileException;
+import org.segformer3d.data.io.UnsupportedFileException;
+
+/** Reads weights from any form they come in, and writes them in the form that a file's name asks for. */
+public final class WeightFiles {
+    /** What Accelerate and our own bundles call the model's file inside a checkpoint folder. */
+    private static final List<String> IN_FOLDERS = List.of(
+            "model.safetensors",
+            "pytorch_model.bin",
+            "pytorch_model.safetensors",
+            "weights.safetensors",
+            "model.pt",
+            "model.pth",
+            "pytorch_model.pt",
+            "pytorch_model.pth");
+
+    private static final List<String> PYTORCH = List.of(".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle");
+    private static final String SAFETENSORS = ".safetensors";
+    private static final int PICKLE_PROTOCOL = 0x80;
+
+    private WeightFiles() {}
+
+    /**
+     * Reads weights in the types they are stored in.
+     *
+     * <p>What kind of file it is, its content decides: safetensors, or PyTorch's zip format or old format, bare or inside a
+     * checkpoint ({@link PyTorchFile#readStateDict}). Prefixes that training wrappers put before all names are dropped.
+     *
+     * @param path a file, or a checkpoint folder with a model's file in it; never {@code null}
+     * @throws NoSuchFileException when there is nothing at the path, or no model's file in the folder
+     * @throws ForbiddenGlobalException when the file would run something
+     * @throws CorruptFileException when the file is damaged
+     * @throws UnsupportedFileException when it holds no weights, or of a kind that isn't read here
+     * @throws IOException when it cannot be read
+     */
+    public static StateDict read(Path path) throws IOException {
+        Path file = locate(path);
+        if (isSafetensors(file)) {
+            Map<String, HostTensor> tensors = Safetensors.read(file).tensors();
+            if (tensors.isEmpty()) {
+                throw new UnsupportedFileException(file, "holds no tensors, expected weights");
+            }
+            return StateDict.of(Names.withoutPrefixes(tensors, file.toString()));
+        }
+        return PyTorchFile.readStateDict(file);
+    }
+
+    /**
+     * Writes weights atomically, as the extension says: {@code .safetensors}, or {@code .pt}, {@code .pth}, {@code .bin} for
+     * PyTorch.
+     *
+     * @param weights what to write, never {@code null}
+     * @param file the file to create or replace, never {@code null}
+     * @throws IllegalArgumentException when the extension is another one
+     * @throws IOException when writing fails; the file is then what it was before
+     */
+    public static void write(StateDict weights, Path file) throws IOException {
+        Objects.requireNonNull(weights, "weights");
+        String name = lowerCaseName(file);
+        if (name.endsWith(SAFETENSORS)) {
+            // The entry that PyTorch's own tools look for.
+            Safetensors.write(file, weights.tensors(), Map.of("format", "pt"));
+        } else if (name.endsWith(".pt") || name.endsWith(".pth") || name.endsWith(".bin")) {
+            PyTorchFile.write(file, weights);
+        } else {
+            throw new IllegalArgumentException(
+                    file + ": unknown kind of weights file, expected a name ending in .safetensors, .pt, .pth or .bin");
+        }
+    }
+
+    private static Path locate(Path path) throws IOException {
+        Objects.requireNonNull(path, "path");
+        if (!Files.exists(path)) {
+            throw new NoSuchFileException(
+                    path.toString(), null, "there is no such file or folder, expected weights or a checkpoint folder");
+        }
+        if (!Files.isDirectory(path)) {
+            return path;
+        }
+        for (String name : IN_FOLDERS) {
+            if (Files.isRegularFile(path.resolve(name))) {
+                return path.resolve(name);
+            }
+        }
+        List<String> found;
+        try (Stream<Path> inside = Files.list(path)) {
+            found = inside.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+        if (found.stream().anyMatch(name -> name.endsWith(".index.json"))) {
+            throw new UnsupportedFileException(
+                    path, "holds weights in several shards, expected a single file; save with a larger max_shard_size");
+        }
+        throw new NoSuchFileException(
+                path.toString(),
+                null,
+                "no model's file in this folder: looked for " + String.join(", ", IN_FOLDERS) + "; found "
+                        + Names.list(found));
+    }
+
+    private static boolean isSafetensors(Path file) throws IOException {
+        try (FileSource source = FileSource.open(file)) {
+            String name = lowerCaseName(file);
+            if (source.size() == 0) {
+                throw new CorruptFileException(file, "is empty, expected weights");
+            }
+            byte[] start = source.bytes(0, (int) Math.min(source.size(), 24)).array();
+            String text = new String(start, StandardCharsets.ISO_8859_1);
+            if (text.startsWith("version https://git-lfs")) {
+                throw new UnsupportedFileException(
+                        file, "is a Git LFS pointer, expected the weights themselves; fetch them with git lfs pull");
+            }
+            if (start[0] == 'P' && text.startsWith("PK\u0003\u0004")
+                    || (start[0] & 0xff) == PICKLE_PROTOCOL && !longHeader(start)) {
+                return false;
+            }
+            if (start.length > 8 && start[8] == '{' && longHeader(start)) {
+                return true;
+            }
+            // Neither kind can be told from the content: the name says which reader's message helps.
+            if (name.endsWith(SAFETENSORS)) {
+                return true;
+            }
+            if (PYTORCH.stream().anyMatch(name::endsWith)) {
+                return false;
+            }
+            throw new UnsupportedFileException(
+                    file,
+                    "is neither a safetensors nor a PyTorch file (it starts with "
+                            + Names.list(text.chars()
+                                    .limit(4)
+                                    .mapToObj(c -> String.format("%02x", c))
+                                    .toList())
+                            + ")");
+        }
+    }
+
+    /** Returns whether a file can start with the length of a safetensors header: its upper four bytes are 0 then. */
+    private static boolean longHeader(byte[] start) {
+        return start.length > 8 && start[4] == 0 && start[5] == 0 && start[6] == 0 && start[7] == 0 && start[8] == '{';
+    }
+
+    private static String lowerCaseName(Path file) {
+        Path name = file.getFileName();
+        return name == null ? "" : name.toString().toLowerCase(Locale.ROOT);
+    }
+}
