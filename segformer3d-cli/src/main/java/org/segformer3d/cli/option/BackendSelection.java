@@ -123,7 +123,7 @@ public final class BackendSelection {
     }
 
     /** Reads a device. */
-    static final class DeviceConverter implements ITypeConverter<Device> {
+    public static final class DeviceConverter implements ITypeConverter<Device> {
         @Override
         public Device convert(String text) {
             try {
