@@ -1,13 +1,11 @@
 package org.segformer3d.data.loading;
 
 import java.io.IOException;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.data.nifti.NiftiReader;
+import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.preprocessing.PreparedCase;
 import org.segformer3d.data.preprocessing.Preprocessor;
 import org.segformer3d.data.volume.Volume;
@@ -15,16 +13,19 @@ import org.segformer3d.data.volume.Volume;
 /** Cases read from image files and preprocessed each time they are asked for. */
 public final class FileCases implements CaseSource {
     private final List<Case> cases;
+    private final int channels;
     private final Preprocessor preprocessor;
 
     /**
      * Creates a source.
      *
      * @param cases which files, never {@code null}
+     * @param channels how many channels each case must have, 0 for any number
      * @param preprocessor what to do to them, never {@code null}
      */
-    public FileCases(List<Case> cases, Preprocessor preprocessor) {
+    public FileCases(List<Case> cases, int channels, Preprocessor preprocessor) {
         this.cases = List.copyOf(cases);
+        this.channels = channels;
         this.preprocessor = Objects.requireNonNull(preprocessor, "preprocessor");
     }
 
@@ -41,14 +42,11 @@ public final class FileCases implements CaseSource {
     @Override
     public PreparedCase load(int index) throws IOException {
         Case one = cases.get(index);
-        List<Volume> channels = new ArrayList<>();
-        for (Path file : one.images()) {
-            channels.add(NiftiReader.read(file));
-        }
+        Volume image = CaseReader.readImage(one, channels);
         Optional<Volume> label = Optional.empty();
         if (one.label().isPresent()) {
-            label = Optional.of(NiftiReader.readLabels(one.label().get()));
+            label = Optional.of(CaseReader.readLabel(one, image.geometry()));
         }
-        return preprocessor.prepare(one.images().get(0).toString(), channels, label);
+        return preprocessor.prepare(one.images().get(0).toString(), List.of(image), label);
     }
 }

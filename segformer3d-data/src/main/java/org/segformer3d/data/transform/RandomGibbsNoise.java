@@ -1,6 +1,7 @@
 package org.segformer3d.data.transform;
 
 import java.util.SplittableRandom;
+import org.segformer3d.api.config.ConfigException;
 
 /**
  * Rings edges as {@link GibbsNoise} does, with an α drawn anew for each sample.
@@ -13,8 +14,10 @@ public record RandomGibbsNoise(double probability, double minAlpha, double maxAl
     /** Checks the arguments. */
     public RandomGibbsNoise {
         Draw.requireProbability("gibbs_noise", probability);
-        Draw.requireRange("gibbs_noise alphas", minAlpha, Math.max(minAlpha, maxAlpha), 0);
-        Draw.requireRange("gibbs_noise alphas", maxAlpha, 1, minAlpha);
+        Draw.requireRange("gibbs_noise alphas", minAlpha, maxAlpha, 0);
+        if (maxAlpha > 1) {
+            throw ConfigException.of("gibbs_noise alphas", minAlpha + " to " + maxAlpha, "numbers from 0 to 1");
+        }
     }
 
     @Override
