@@ -1,7 +1,9 @@
 package org.segformer3d.backend.libtorch;
 
 import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
@@ -11,6 +13,7 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.tensor.DType;
@@ -19,6 +22,12 @@ import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.LossGradient;
+import org.segformer3d.api.training.LossSpec;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
 
 /** libtorch on one device. */
 final class LibtorchBackend implements Backend {
@@ -26,7 +35,7 @@ final class LibtorchBackend implements Backend {
 
     private final BackendOptions options;
     private final ComputeThreads threads;
-    private final PlainLayers layers = new PlainLayers();
+    private final PlainLayers layers = new PlainLayers(new Dropout(this));
     private final org.bytedeco.pytorch.Device device;
     private final TensorOptions floating;
     private volatile boolean closed;
@@ -84,6 +93,43 @@ final class LibtorchBackend implements Backend {
             throw new IllegalArgumentException("canvas: found shape " + Shapes.text(shape) + ", expected (B,C,D,H,W)");
         }
         return compute(scope, value.requires_grad(), () -> Functional.canvas(value, size));
+    }
+
+    @Override
+    public boolean supportsTraining() {
+        return true;
+    }
+
+    @Override
+    public TrainingSession train(TrainingSpec spec) {
+        requireOpen();
+        return new LibtorchTrainingSession(this, spec);
+    }
+
+    @Override
+    public BlockGradients gradients(
+            BlockSpec spec, StateDict parameters, List<HostTensor> inputs, Grid grid, HostTensor cotangent) {
+        requireOpen();
+        return on(true, () -> new GradientCheck(this, spec, parameters).run(inputs, grid, cotangent));
+    }
+
+    @Override
+    public LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
+        requireOpen();
+        if (!Arrays.equals(logits.shape(), target.shape()) || logits.rank() != 5) {
+            throw new IllegalArgumentException("loss: found logits " + Shapes.text(logits.shape()) + " with target "
+                    + Shapes.text(target.shape()) + ", expected equal shapes (B,K,D,H,W)");
+        }
+        return on(
+                true,
+                () -> scoped(() -> {
+                    org.bytedeco.pytorch.Tensor x = copyIn(logits).to(DTypes.of(computeType()));
+                    x.set_requires_grad(true);
+                    org.bytedeco.pytorch.Tensor value =
+                            Losses.of(loss, x, copyIn(target).to(DTypes.of(computeType())));
+                    value.backward();
+                    return new LossGradient(value.item().toDouble(), copyOut(x.grad()));
+                }));
     }
 
     @Override
@@ -158,7 +204,11 @@ final class LibtorchBackend implements Backend {
         if (host.dtype().isFloating() && host.dtype() != options.computeType()) {
             tensor = tensor.to(DTypes.of(options.computeType()));
         }
-        return options.device().type() == Device.Type.CPU ? tensor : tensor.to(device, tensor.scalar_type());
+        return toDevice(tensor);
+    }
+
+    org.bytedeco.pytorch.Tensor toDevice(org.bytedeco.pytorch.Tensor value) {
+        return options.device().type() == Device.Type.CPU ? value : value.to(device, value.scalar_type());
     }
 
     /** Returns a copy of a native tensor in C order. */

@@ -13,10 +13,12 @@ import org.segformer3d.api.tensor.Scope;
 final class PlainDecoder implements Decoder {
     private final Weights weights;
     private final DecoderSpec spec;
+    private final Dropout dropout;
 
-    PlainDecoder(Weights weights, DecoderSpec spec) {
+    PlainDecoder(Weights weights, DecoderSpec spec, Dropout dropout) {
         this.weights = weights;
         this.spec = spec;
+        this.dropout = dropout;
     }
 
     @Override
@@ -60,6 +62,9 @@ final class PlainDecoder implements Decoder {
                 Functional.conv3d(Functional.cat(1, resized), weights.get("linear_fuse.0.weight"), null, 1, 0, 1);
         Tensor normed = Functional.batchNorm(fused, weights.batchNorm("linear_fuse.1."), weights.training());
         Tensor activated = torch.relu(normed);
+        if (weights.training()) {
+            activated = dropout.apply(activated, spec.dropout());
+        }
         Tensor logits = Functional.conv3d(
                 activated, weights.get("linear_pred.weight"), weights.get("linear_pred.bias"), 1, 0, 1);
         int up = spec.upsampling();

@@ -16,6 +16,12 @@ import org.segformer3d.api.block.TransformerBlock;
 
 /** This backend's blocks: the operations of the paper one after the other, differentiable in training mode. */
 final class PlainLayers implements LayerProvider {
+    private final Dropout dropout;
+
+    PlainLayers(Dropout dropout) {
+        this.dropout = dropout;
+    }
+
     @Override
     public String name() {
         return LibtorchBackend.NAME;
@@ -66,6 +72,6 @@ final class PlainLayers implements LayerProvider {
 
     @Override
     public Decoder decoder(BlockContext context, BlockSpec.DecoderSpec spec, BlockParameters parameters) {
-        return new PlainDecoder(new Weights(context, parameters), spec);
+        return new PlainDecoder(new Weights(context, parameters), spec, dropout);
     }
 }

@@ -1,0 +1,330 @@
+package org.segformer3d.backend.libtorch;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.block.Mode;
+import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.model.AssembledNetwork;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.TrainingBatch;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
+
+/**
+ * Training by autograd. Weights, gradients, the optimizer's state and the averages are one vector each (see {@link FlatTensors}); the
+ * network's parameters are views of the first, their gradients views of the second.
+ */
+final class LibtorchTrainingSession implements TrainingSession {
+    private final LibtorchBackend backend;
+    private final TrainingSpec spec;
+    private final ModelLayout layout;
+    private final Dropout dropout;
+    private final FlatTensors weights;
+    private final FlatTensors gradients;
+    private final FlatTensors statistics;
+    private final Optimizer optimizer;
+    private final FlatTensors averagedWeights;
+    private final FlatTensors averagedStatistics;
+    private final Scope handles;
+    private final Map<String, Tensor> tensors = new LinkedHashMap<>();
+    private final AssembledNetwork network;
+    private long updates;
+    private boolean closed;
+
+    LibtorchTrainingSession(LibtorchBackend backend, TrainingSpec spec) {
+        this.backend = backend;
+        this.spec = spec;
+        this.dropout = new Dropout(backend);
+        Layers layers = Layers.resolve(spec.config(), new PlainLayers(dropout));
+        this.layout = ModelLayout.of(spec.config(), layers);
+        spec.initialWeights().require(layout);
+        List<ParameterSpec> trained =
+                layout.parameters().stream().filter(p -> p.role().isTrained()).toList();
+        List<ParameterSpec> running = layout.parameters().stream()
+                .filter(p ->
+                        p.role() == ParameterSpec.Role.RUNNING_MEAN || p.role() == ParameterSpec.Role.RUNNING_VARIANCE)
+                .toList();
+        List<AutoCloseable> made = new ArrayList<>();
+        try {
+            this.weights = keep(made, new FlatTensors(backend, trained));
+            this.gradients = keep(made, new FlatTensors(backend, trained));
+            this.statistics = keep(made, new FlatTensors(backend, running));
+            this.optimizer = keep(made, new Optimizer(backend, spec.optimizer(), trained));
+            boolean averages = spec.emaDecay().isPresent();
+            this.averagedWeights = averages ? keep(made, new FlatTensors(backend, trained)) : null;
+            this.averagedStatistics = averages ? keep(made, new FlatTensors(backend, running)) : null;
+            this.handles = keep(made, backend.newScope());
+            connect();
+            load(spec.initialWeights());
+            if (averages) {
+                averagedWeights.copyFrom(weights);
+                averagedStatistics.copyFrom(statistics);
+            }
+            this.network =
+                    AssembledNetwork.build(backend.context(Mode.TRAINING), spec.config(), layers, Map.copyOf(tensors));
+        } catch (RuntimeException e) {
+            closeAll(made);
+            throw e;
+        }
+    }
+
+    private static <T extends AutoCloseable> T keep(List<AutoCloseable> made, T resource) {
+        made.add(resource);
+        return resource;
+    }
+
+    /** Makes the handles the network computes with, and ties every weight's gradient to its place in the gradients' vector. */
+    private void connect() {
+        for (ParameterSpec parameter : layout.parameters()) {
+            String name = parameter.name();
+            tensors.put(name, backend.compute(handles, false, () -> switch (parameter.role()) {
+                case RUNNING_MEAN, RUNNING_VARIANCE -> statistics.view(name).detach();
+                case BATCHES_TRACKED -> backend.copyIn(HostTensor.of(new long[1]));
+                default -> {
+                    org.bytedeco.pytorch.Tensor leaf = weights.view(name).detach();
+                    leaf.set_requires_grad(true);
+                    leaf.mutable_grad().put(gradients.view(name));
+                    yield leaf;
+                }
+            }));
+        }
+    }
+
+    private void load(StateDict source) {
+        backend.on(false, () -> {
+            weights.copyFrom(source, "");
+            statistics.copyFrom(source, "");
+            LibtorchBackend.scoped(() -> {
+                forEachCounter((name, counter) -> {
+                    if (source.names().contains(name)) {
+                        counter.copy_(backend.copyIn(source.get(name)));
+                    } else {
+                        counter.zero_();
+                    }
+                });
+                return null;
+            });
+            return null;
+        });
+    }
+
+    private void forEachCounter(java.util.function.BiConsumer<String, org.bytedeco.pytorch.Tensor> action) {
+        for (ParameterSpec parameter : layout.parameters()) {
+            if (parameter.role() == ParameterSpec.Role.BATCHES_TRACKED) {
+                action.accept(parameter.name(), LibtorchTensor.unwrap(backend, tensors.get(parameter.name())));
+            }
+        }
+    }
+
+    @Override
+    public TrainingSpec spec() {
+        return spec;
+    }
+
+    @Override
+    public double accumulate(TrainingBatch batch, double weight) {
+        requireOpen();
+        return backend.on(true, () -> {
+            try (Scope scope = backend.newScope()) {
+                return backward(forward(scope, scope.tensor(batch.input()), batch), batch, weight);
+            }
+        });
+    }
+
+    @Override
+    public TrainingPass pass(TrainingBatch batch) {
+        requireOpen();
+        return backend.on(true, () -> {
+            try (Scope scope = backend.newScope();
+                    FlatTensors before = new FlatTensors(backend, trained())) {
+                before.copyFrom(gradients);
+                gradients.zero();
+                Tensor input = scope.tensor(batch.input());
+                org.bytedeco.pytorch.Tensor leaf = LibtorchTensor.unwrap(backend, input);
+                leaf.set_requires_grad(true);
+                Tensor logits = forward(scope, input, batch);
+                double loss = backward(logits, batch, 1);
+                Map<String, HostTensor> all = new LinkedHashMap<>();
+                gradients.copyTo(all, "");
+                TrainingPass pass = new TrainingPass(
+                        loss,
+                        logits.toHost(),
+                        LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())),
+                        StateDict.of(all));
+                gradients.copyFrom(before);
+                return pass;
+            }
+        });
+    }
+
+    private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
+        dropout.seed(batch.seed());
+        Tensor logits = network.forward(scope, input);
+        if (!java.util.Arrays.equals(logits.shape(), batch.target().shape())) {
+            throw new IllegalArgumentException("batch: found a target of shape "
+                    + Shapes.text(batch.target().shape()) + ", expected " + Shapes.text(logits.shape()));
+        }
+        return logits;
+    }
+
+    private double backward(Tensor logits, TrainingBatch batch, double weight) {
+        return LibtorchBackend.scoped(() -> {
+            org.bytedeco.pytorch.Tensor target = backend.copyIn(batch.target()).to(DTypes.of(backend.computeType()));
+            org.bytedeco.pytorch.Tensor loss = Losses.of(spec.loss(), LibtorchTensor.unwrap(backend, logits), target);
+            loss.mul(new Scalar(weight)).backward();
+            return loss.item().toDouble();
+        });
+    }
+
+    @Override
+    public double update(double learningRate) {
+        requireOpen();
+        if (!(learningRate >= 0)) {
+            throw new IllegalArgumentException("learning rate: found " + learningRate + ", expected at least 0");
+        }
+        return backend.on(false, () -> {
+            double norm = LibtorchBackend.scoped(
+                    () -> torch.linalg_vector_norm(gradients.vector()).item().toDouble());
+            if (Double.isFinite(norm)) {
+                if (spec.clipNorm().isPresent()) {
+                    double factor = spec.clipNorm().getAsDouble() / (norm + 1e-6);
+                    if (factor < 1) {
+                        LibtorchBackend.scoped(() -> gradients.vector().mul_(new Scalar(factor)));
+                    }
+                }
+                optimizer.update(weights.vector(), gradients.vector(), learningRate);
+                if (averagedWeights != null) {
+                    // the first update starts the average, as PyTorch's AveragedModel has it
+                    double decay = updates == 0 ? 0 : spec.emaDecay().getAsDouble();
+                    averagedWeights.average(weights, decay);
+                    averagedStatistics.average(statistics, decay);
+                }
+                updates++;
+            }
+            gradients.zero();
+            return norm;
+        });
+    }
+
+    private List<ParameterSpec> trained() {
+        return layout.parameters().stream().filter(p -> p.role().isTrained()).toList();
+    }
+
+    @Override
+    public StateDict weights() {
+        requireOpen();
+        return inOrder(weights, statistics);
+    }
+
+    @Override
+    public Optional<StateDict> averagedWeights() {
+        requireOpen();
+        return averagedWeights == null ? Optional.empty() : Optional.of(inOrder(averagedWeights, averagedStatistics));
+    }
+
+    private StateDict inOrder(FlatTensors trained, FlatTensors running) {
+        return backend.on(false, () -> {
+            Map<String, HostTensor> found = new LinkedHashMap<>();
+            trained.copyTo(found, "");
+            running.copyTo(found, "");
+            forEachCounter((name, counter) -> found.put(name, backend.copyOut(counter)));
+            Map<String, HostTensor> ordered = new LinkedHashMap<>();
+            layout.parameters().forEach(p -> ordered.put(p.name(), found.get(p.name())));
+            return StateDict.of(ordered);
+        });
+    }
+
+    @Override
+    public TrainingState state() {
+        requireOpen();
+        return new TrainingState(weights(), backend.on(false, optimizer::state), averagedWeights(), updates);
+    }
+
+    @Override
+    public void restore(TrainingState state) {
+        requireOpen();
+        if (!state.weights().mismatches(layout).isEmpty()) {
+            throw new IllegalArgumentException("the state's weights belong to another network");
+        }
+        if (state.averaged().isPresent() != spec.emaDecay().isPresent()) {
+            throw new IllegalArgumentException(
+                    "the state has " + (state.averaged().isPresent() ? "" : "no ") + "averaged weights, the session "
+                            + (spec.emaDecay().isPresent() ? "has" : "has none"));
+        }
+        if (state.averaged().isPresent()
+                && !state.averaged().get().mismatches(layout).isEmpty()) {
+            throw new IllegalArgumentException("the state's averaged weights belong to another network");
+        }
+        String misfit = optimizer.misfit(state.optimizer());
+        if (!misfit.isEmpty()) {
+            throw new IllegalArgumentException(misfit);
+        }
+        load(state.weights());
+        backend.on(false, () -> {
+            optimizer.restore(state.optimizer());
+            state.averaged().ifPresent(averaged -> {
+                averagedWeights.copyFrom(averaged, "");
+                averagedStatistics.copyFrom(averaged, "");
+            });
+            gradients.zero();
+            return null;
+        });
+        updates = state.updates();
+    }
+
+    @Override
+    public SegmentationModel snapshot(boolean averaged) {
+        requireOpen();
+        if (averaged && averagedWeights == null) {
+            throw new IllegalStateException("this session averages no weights");
+        }
+        return backend.load(spec.config(), averaged ? averagedWeights().orElseThrow() : weights());
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the training session is closed");
+        }
+        backend.requireOpen();
+    }
+
+    @Override
+    public void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        network.close();
+        handles.close();
+        weights.close();
+        gradients.close();
+        statistics.close();
+        optimizer.close();
+        if (averagedWeights != null) {
+            averagedWeights.close();
+            averagedStatistics.close();
+        }
+    }
+
+    private static void closeAll(List<AutoCloseable> made) {
+        for (int i = made.size() - 1; i >= 0; i--) {
+            try {
+                made.get(i).close();
+            } catch (Exception e) {
+                throw new IllegalStateException("closing native memory failed", e);
+            }
+        }
+    }
+}
