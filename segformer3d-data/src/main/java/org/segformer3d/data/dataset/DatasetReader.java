@@ -146,8 +146,9 @@ public final class DatasetReader {
             }
         }
         String name = description.path("name").asText("");
+        Path folder = root.toAbsolutePath().normalize().getFileName();
         return new SegmentationDataset(
-                name.isEmpty() ? root.toAbsolutePath().normalize().getFileName().toString() : name,
+                name.isEmpty() && folder != null ? folder.toString() : name,
                 root,
                 channels,
                 labels(description),

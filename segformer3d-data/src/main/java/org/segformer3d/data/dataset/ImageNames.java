@@ -31,9 +31,15 @@ final class ImageNames {
         return "";
     }
 
-    /** Returns the name without folder and image extension. */
+    /** Returns the name without folder and image extension, also that of a pair's other half. */
     static String stem(Path file) {
         String name = file.getFileName().toString();
+        String lower = name.toLowerCase(Locale.ROOT);
+        for (String half : List.of(".img", ".img.gz")) {
+            if (lower.endsWith(half) && lower.length() > half.length()) {
+                return name.substring(0, name.length() - half.length());
+            }
+        }
         return name.substring(0, name.length() - extension(file).length());
     }
 

@@ -109,7 +109,11 @@ public final class Volume {
             }
             channels += volumes.get(n).channels;
         }
-        float[] all = new float[Math.toIntExact(Math.multiplyExact(channels, (long) first.voxels()))];
+        if (channels * first.voxels() > Integer.MAX_VALUE - 8) {
+            throw new IllegalArgumentException(channels + " channels of " + first.geometry.size()
+                    + " voxels exceed the 2^31 - 9 values one volume holds");
+        }
+        float[] all = new float[(int) channels * first.voxels()];
         int at = 0;
         for (Volume volume : volumes) {
             System.arraycopy(volume.values, 0, all, at, volume.values.length);

@@ -376,6 +376,17 @@ class DatasetReaderTests {
         }
 
         @Test
+        void areNamedAfterAPairsHeaderWhicheverHalfIsGiven() throws IOException {
+            Files.write(root.resolve("p.img"), new byte[48]);
+            Files.write(root.resolve("p.hdr"), new byte[348]);
+
+            assertThat(found(1, "p.img")).containsExactly("p=[p.img]");
+            assertThat(PredictionInputs.find(List.of(root), 1))
+                    .extracting(Case::id)
+                    .containsExactly("p");
+        }
+
+        @Test
         void areGroupedByTheirChannelSuffixes() throws IOException {
             for (String name : List.of("a_0001", "a_0000", "b_0000", "b_0001")) {
                 image("d/" + name + ".nii.gz", 1, 0);

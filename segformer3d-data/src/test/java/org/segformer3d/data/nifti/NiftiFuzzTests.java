@@ -31,7 +31,7 @@ class NiftiFuzzTests {
         Random random = new Random(seed);
         int read = 0;
         int refused = 0;
-        for (int round = 0; round < 1500; round++) {
+        for (int round = 0; round < 600; round++) {
             byte[] bytes = mutated(random);
             Path file = write(folder.resolve(random.nextInt(4) == 0 ? "x.nii.gz" : "x.nii"), bytes);
             try {

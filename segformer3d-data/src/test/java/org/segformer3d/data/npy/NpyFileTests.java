@@ -278,7 +278,7 @@ class NpyFileTests {
         byte[] npy = npy("{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3), }   \n", new byte[12]);
         byte[] npz = Files.readAllBytes(resource("deflated.npz"));
         int refused = 0;
-        for (int round = 0; round < 1000; round++) {
+        for (int round = 0; round < 400; round++) {
             boolean archive = round % 4 == 0;
             byte[] bytes = (archive ? npz : npy).clone();
             for (int n = random.nextInt(3); n >= 0; n--) {
@@ -300,6 +300,6 @@ class NpyFileTests {
                 fail("seed " + seed + ", round " + round + ": " + e, e);
             }
         }
-        assertThat(refused).as("seed " + seed).isBetween(1, 999);
+        assertThat(refused).as("seed " + seed).isBetween(1, 399);
     }
 }
