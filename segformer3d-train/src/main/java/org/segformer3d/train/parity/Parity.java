@@ -1,0 +1,153 @@
+package org.segformer3d.train.parity;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.backend.Backends;
+
+/**
+ * Checks this build on this machine against reference files: networks in evaluation and training mode, whole training runs, losses,
+ * weight files, sliding windows, schedules, metrics and preprocessing, each on every backend that can.
+ */
+public final class Parity {
+    private final ReferenceFolder folder;
+    private final ParityOptions options;
+    private final Consumer<ParityLine> sink;
+    private int compared;
+    private int failed;
+    private int skipped;
+
+    private Parity(ReferenceFolder folder, ParityOptions options, Consumer<ParityLine> sink) {
+        this.folder = folder;
+        this.options = options;
+        this.sink = sink;
+    }
+
+    /**
+     * The count of outcomes.
+     *
+     * @param ok cases within their tolerance
+     * @param failed cases beyond it
+     * @param skipped cases that couldn't run here
+     */
+    public record Summary(int ok, int failed, int skipped) {
+        /** Returns whether something was compared and nothing failed. */
+        public boolean passed() {
+            return failed == 0 && ok > 0;
+        }
+    }
+
+    /**
+     * Runs every case a folder has files for.
+     *
+     * @param directory a folder with {@code models/} and {@code pipeline/}, either of which may be missing
+     * @param options never {@code null}
+     * @param sink receives each line as soon as it is known
+     * @throws IOException when the folder can't be listed; an unreadable file inside is a failed case instead
+     * @throws org.segformer3d.api.backend.BackendException when a named backend doesn't exist
+     */
+    public static Summary run(Path directory, ParityOptions options, Consumer<ParityLine> sink) throws IOException {
+        Parity parity = new Parity(ReferenceFolder.open(directory), options, sink);
+        parity.run();
+        return new Summary(parity.compared - parity.failed, parity.failed, parity.skipped);
+    }
+
+    private void run() throws IOException {
+        List<ParityCase> independent = new ArrayList<>();
+        independent.addAll(WeightFileCases.in(folder));
+        independent.addAll(SlidingWindowCases.in(folder));
+        independent.addAll(ScheduleCases.in(folder));
+        runAll(independent);
+        List<BackendCase> onBackends = new ArrayList<>();
+        onBackends.addAll(ModelCases.in(folder));
+        onBackends.addAll(TrainingCases.in(folder));
+        onBackends.removeIf(backendCase -> !wanted(backendCase.name()));
+        if (onBackends.isEmpty()) {
+            return;
+        }
+        List<BackendProvider> providers = options.backends().isEmpty()
+                ? Backends.providers()
+                : options.backends().stream().map(Backends::provider).toList();
+        for (BackendProvider provider : providers) {
+            run(provider, onBackends);
+        }
+    }
+
+    private void run(BackendProvider provider, List<BackendCase> cases) {
+        Optional<String> reason = provider.whyUnavailable(options.device());
+        if (reason.isPresent()) {
+            emit(ParityLine.skipped("*", provider.name(), reason.get()));
+            return;
+        }
+        for (Variant variant : Variant.of(provider, options.device(), options.threads())) {
+            try (Backend backend = provider.open(variant.options())) {
+                for (BackendCase backendCase : cases) {
+                    guarded(
+                            backendCase.name(),
+                            variant.label(variant.options().implementation().toString()),
+                            () -> backendCase.run(variant, backend, this::emit));
+                }
+            }
+        }
+    }
+
+    private void runAll(List<ParityCase> cases) {
+        for (ParityCase parityCase : cases) {
+            if (wanted(parityCase.name())) {
+                guarded(parityCase.name(), parityCase.module(), () -> parityCase.run(this::emit));
+            }
+        }
+    }
+
+    private boolean wanted(String name) {
+        return name.contains(options.only());
+    }
+
+    private interface Body {
+        void run() throws IOException;
+    }
+
+    /** One bad file or one failing computation is that case's failure and nobody else's. */
+    private void guarded(String name, String backend, Body body) {
+        try {
+            body.run();
+        } catch (IOException | RuntimeException e) {
+            String message = e.getMessage() == null ? e.toString() : e.getMessage();
+            emit(ParityLine.failed(name, backend, message));
+        }
+    }
+
+    private void emit(ParityLine line) {
+        switch (line.status()) {
+            case OK -> compared++;
+            case FAIL -> {
+                compared++;
+                failed++;
+            }
+            case SKIPPED -> skipped++;
+        }
+        sink.accept(line);
+    }
+
+    /** A case that needs no backend. */
+    interface ParityCase {
+        String name();
+
+        /** Who computes it. */
+        String module();
+
+        void run(Consumer<ParityLine> sink) throws IOException;
+    }
+
+    /** A case that every backend is asked. */
+    interface BackendCase {
+        String name();
+
+        void run(Variant variant, Backend backend, Consumer<ParityLine> sink) throws IOException;
+    }
+}

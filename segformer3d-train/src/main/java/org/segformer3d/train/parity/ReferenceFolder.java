@@ -1,0 +1,86 @@
+package org.segformer3d.train.parity;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.data.weights.Safetensors;
+import org.segformer3d.data.weights.WeightFiles;
+
+/** A folder laid out like the project's reference: {@code models/NAME.json|pt|eval|train} and {@code pipeline/*}. */
+record ReferenceFolder(Path root) {
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** Opens a folder. */
+    static ReferenceFolder open(Path root) throws IOException {
+        if (!Files.isDirectory(root)) {
+            throw new NoSuchFileException(root.toString(), null, "expected a folder with models/ and pipeline/");
+        }
+        return new ReferenceFolder(root);
+    }
+
+    /** Files of a subfolder whose names end so, sorted; none when the subfolder is missing. */
+    List<Path> files(String folder, String suffix) throws IOException {
+        Path directory = root.resolve(folder);
+        if (!Files.isDirectory(directory)) {
+            return List.of();
+        }
+        try (Stream<Path> list = Files.list(directory)) {
+            return list.filter(file -> file.getFileName().toString().endsWith(suffix))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** A file beside another with the same stem and another ending. */
+    static Path sibling(Path file, String stem, String suffix) {
+        return file.resolveSibling(stem + suffix);
+    }
+
+    /** A file's name without its ending. */
+    static String stem(Path file, String suffix) {
+        String name = file.getFileName().toString();
+        return name.substring(0, name.length() - suffix.length());
+    }
+
+    static Map<String, Object> json(Path file) throws IOException {
+        return JSON.readValue(file.toFile(), new TypeReference<LinkedHashMap<String, Object>>() {});
+    }
+
+    /** The section {@code model_parameters} of a JSON file. */
+    static SegFormer3DConfig config(Path file) throws IOException {
+        return config(file, json(file));
+    }
+
+    static SegFormer3DConfig config(Path file, Map<String, Object> json) {
+        if (!(json.get("model_parameters") instanceof Map<?, ?> parameters)) {
+            throw new ConfigException(file + ": found no section model_parameters");
+        }
+        Map<String, Object> named = new LinkedHashMap<>();
+        parameters.forEach((key, value) -> named.put(String.valueOf(key), value));
+        return SegFormer3DConfig.fromMap(named);
+    }
+
+    static Map<String, HostTensor> tensors(Path file) throws IOException {
+        return Safetensors.read(file).tensors();
+    }
+
+    static StateDict weights(Path file) throws IOException {
+        return WeightFiles.read(file);
+    }
+
+    /** The tensors whose names start with the prefix, without it. */
+    static Map<String, HostTensor> below(Map<String, HostTensor> tensors, String prefix) {
+        return StateDict.of(tensors).at(prefix).tensors();
+    }
+}

@@ -1,0 +1,40 @@
+package org.segformer3d.train.parity;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
+import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+
+/** One way to compute: a backend in one precision and one form. */
+record Variant(BackendProvider provider, BackendOptions options) {
+    /** Every way a provider offers on a device; the oracle computes in float64 whatever is asked. */
+    static List<Variant> of(BackendProvider provider, Device device, int threads) {
+        BackendOptions base = BackendOptions.defaults().on(device).withThreads(threads);
+        if (provider.name().equals("reference")) {
+            return List.of(new Variant(provider, base.in(DType.FLOAT64).with(Implementation.PLAIN)));
+        }
+        List<Variant> variants = new ArrayList<>();
+        for (DType type : List.of(DType.FLOAT32, DType.FLOAT64)) {
+            for (Implementation form : List.of(Implementation.PLAIN, Implementation.AUTO)) {
+                variants.add(new Variant(provider, base.in(type).with(form)));
+            }
+        }
+        return variants;
+    }
+
+    boolean isFloat32() {
+        return options.computeType() == DType.FLOAT32;
+    }
+
+    boolean isAuto() {
+        return options.implementation() == Implementation.AUTO;
+    }
+
+    /** The label of a form, for example {@code libtorch/float32/fused}. */
+    String label(String form) {
+        return provider.name() + "/" + (isFloat32() ? "float32" : "float64") + "/" + form;
+    }
+}

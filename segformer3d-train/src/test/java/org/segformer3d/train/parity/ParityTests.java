@@ -1,0 +1,142 @@
+package org.segformer3d.train.parity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.segformer3d.api.tensor.Device;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.data.weights.Safetensors;
+import org.segformer3d.train.parity.ParityLine.Status;
+
+class ParityTests {
+    private static final Path REFERENCE =
+            Path.of(System.getProperty("segformer3d.shared", "../shared")).resolve("reference");
+
+    private static List<ParityLine> run(Path folder, ParityOptions options) throws IOException {
+        List<ParityLine> lines = new ArrayList<>();
+        Parity.run(folder, options, lines::add);
+        return lines;
+    }
+
+    @Nested
+    class AgainstTheReference {
+        private List<ParityLine> lines(String only, String... backends) throws IOException {
+            Assumptions.assumeTrue(Files.isDirectory(REFERENCE), "no reference values here");
+            return run(REFERENCE, new ParityOptions(List.of(backends), Device.CPU, 0, only));
+        }
+
+        private void allOk(List<ParityLine> lines, String... names) {
+            assertThat(lines)
+                    .allSatisfy(
+                            line -> assertThat(line.status()).as(line.text()).isNotEqualTo(Status.FAIL));
+            Set<String> ok = lines.stream()
+                    .filter(line -> line.status() == Status.OK)
+                    .map(ParityLine::name)
+                    .collect(Collectors.toSet());
+            assertThat(ok).contains(names);
+        }
+
+        @Test
+        void networksAgreeOnEveryBackend() throws IOException {
+            allOk(
+                    lines("models/tiny"),
+                    "models/tiny.eval logits",
+                    "models/tiny.eval stages",
+                    "models/tiny_box.eval logits",
+                    "models/tiny.train gradients",
+                    "models/tiny_box.train gradients",
+                    "models/tiny_box.train running statistics");
+        }
+
+        @Test
+        void thePublishedSizeAgreesOnTheFastBackend() throws IOException {
+            allOk(lines("models/default", "libtorch"), "models/default.eval logits", "models/default.train gradients");
+        }
+
+        @Test
+        void trainingRunsAndLossesAgree() throws IOException {
+            allOk(
+                    lines("pipeline/train_", "libtorch"),
+                    "pipeline/train_adamw_accum1_clip final weights",
+                    "pipeline/train_adamw_accum1_clip averaged weights",
+                    "pipeline/train_adamw_accum1_clip gradient norms",
+                    "pipeline/train_adamw_accum2 losses",
+                    "pipeline/train_adam_accum1 final weights",
+                    "pipeline/train_sgd_accum1 final weights");
+            allOk(
+                    lines("pipeline/losses", "libtorch"),
+                    "pipeline/losses c3.diceCE",
+                    "pipeline/losses softmax.diceFocal");
+        }
+
+        @Test
+        void weightFilesWindowsAndSchedulesAgree() throws IOException {
+            allOk(lines("pipeline/checkpoint"), "pipeline/checkpoint_legacy_format.pt");
+            allOk(lines("pipeline/sliding_window"), "pipeline/sliding_window 0.gaussian.0.25");
+            allOk(lines("pipeline/lr_schedules"), "pipeline/lr_schedules poly");
+            List<ParityLine> refused = lines("pipeline/malicious");
+            allOk(refused, "pipeline/malicious.pt", "pipeline/malicious_plain.pkl");
+            assertThat(refused).allSatisfy(line -> assertThat(line.reason()).contains("system"));
+        }
+    }
+
+    @Nested
+    class Failures {
+        @TempDir
+        Path folder;
+
+        @Test
+        void aMissingFolderIsAnError() {
+            assertThatThrownBy(() -> run(folder.resolve("none"), ParityOptions.defaults()))
+                    .isInstanceOf(NoSuchFileException.class);
+        }
+
+        @Test
+        void anEmptyFolderPassesNothing() throws IOException {
+            assertThat(Parity.run(folder, ParityOptions.defaults(), line -> {}).passed())
+                    .isFalse();
+        }
+
+        @Test
+        void aBrokenFileFailsItsCaseOnly() throws IOException {
+            Path pipeline = Files.createDirectories(folder.resolve("pipeline"));
+            Files.writeString(pipeline.resolve("checkpoint_broken.pt"), "not weights");
+            Safetensors.write(pipeline.resolve("checkpoint.safetensors"), Map.of("a", HostTensor.of(new float[1], 1)));
+            Safetensors.write(
+                    pipeline.resolve("checkpoint_other.safetensors"), Map.of("a", HostTensor.of(new float[] {1}, 1)));
+            Safetensors.write(
+                    pipeline.resolve("checkpoint_same.safetensors"), Map.of("a", HostTensor.of(new float[1], 1)));
+            List<ParityLine> lines = run(folder, ParityOptions.defaults());
+            assertThat(lines).extracting(ParityLine::status).containsExactly(Status.FAIL, Status.FAIL, Status.OK);
+            assertThat(lines.get(0).reason()).isNotEmpty();
+            assertThat(lines.get(1).difference()).isEqualTo(1);
+        }
+
+        @Test
+        void valuesThatAreNotNumbersNeverPass() {
+            assertThat(ParityLine.compared("x", "y", Double.NaN, 1).status()).isEqualTo(Status.FAIL);
+            assertThat(Differences.largest(
+                            HostTensor.of(new float[] {Float.NaN}, 1), HostTensor.of(new float[] {1}, 1)))
+                    .isNaN();
+        }
+
+        @Test
+        void linesAreSeparatedByTabs() {
+            assertThat(ParityLine.compared("a", "b", 1.5e-7, 2e-5).text()).isEqualTo("a\tb\t1.5e-07\t2.0e-05\tok");
+            assertThat(ParityLine.skipped("a", "b", "no\nGPU").text()).isEqualTo("a\tb\t-\t-\tskipped no GPU");
+        }
+    }
+}
