@@ -70,20 +70,8 @@ final class Failures {
                     + (Runtime.getRuntime().maxMemory() >> 20)
                     + " MiB (raise it with SEGFORMER3D_JAVA_OPTS=-Xmx…), or use a smaller region, batch or fewer threads";
         }
-        if (cause instanceof NoSuchFileException) {
-            return "no such file or folder: " + message;
-        }
-        if (cause instanceof AccessDeniedException) {
-            return "permission denied: " + message;
-        }
-        if (cause instanceof FileAlreadyExistsException) {
-            return "exists already: " + message;
-        }
-        if (cause instanceof NotDirectoryException) {
-            return "not a folder: " + message;
-        }
-        if (cause instanceof DirectoryNotEmptyException) {
-            return "folder is not empty: " + message;
+        if (cause instanceof FileSystemException failure && failure.getReason() == null) {
+            return fileProblem(failure) + message;
         }
         if (cause instanceof EOFException) {
             return "file ends too early" + (message.isEmpty() ? "" : ": " + message);
@@ -92,6 +80,23 @@ final class Failures {
             return "internal error: " + cause.getClass().getSimpleName() + (message.isEmpty() ? "" : ": " + message);
         }
         return message.isEmpty() ? cause.getClass().getSimpleName() : message;
+    }
+
+    /** Returns what these exceptions leave to their class name. */
+    private static String fileProblem(FileSystemException failure) {
+        if (failure instanceof NoSuchFileException) {
+            return "no such file or folder: ";
+        }
+        if (failure instanceof AccessDeniedException) {
+            return "permission denied: ";
+        }
+        if (failure instanceof FileAlreadyExistsException) {
+            return "exists already: ";
+        }
+        if (failure instanceof NotDirectoryException) {
+            return "not a folder: ";
+        }
+        return failure instanceof DirectoryNotEmptyException ? "folder is not empty: " : "";
     }
 
     /** Whether a message was written for developers, not for users. */

@@ -1,7 +1,9 @@
 package org.segformer3d.cli;
 
 import java.io.PrintWriter;
+import org.segformer3d.cli.command.ConvertCommand;
 import org.segformer3d.cli.command.DoctorCommand;
+import org.segformer3d.cli.command.ForwardCommand;
 import org.segformer3d.cli.command.ProfileCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
@@ -31,6 +33,8 @@ import picocli.CommandLine.Spec;
         },
         subcommands = {
             TrainCommand.class,
+            ForwardCommand.class,
+            ConvertCommand.class,
             SplitCommand.class,
             ProfileCommand.class,
             DoctorCommand.class,

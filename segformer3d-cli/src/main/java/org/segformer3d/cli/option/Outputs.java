@@ -24,14 +24,16 @@ public final class Outputs {
             throw new FileSystemException(file + ": is a folder, expected a file to write");
         }
         if (!Files.isDirectory(folder)) {
-            throw new FileSystemException(file + ": cannot write: folder " + folder + " doesn't exist; create it first");
+            throw new FileSystemException(
+                    file + ": cannot write: folder " + folder + " doesn't exist; create it first");
         }
         if (!Files.isWritable(folder)) {
             throw new FileSystemException(file + ": cannot write: no permission to write to folder " + folder);
         }
         for (Path input : inputs) {
             if (Files.exists(file) && Files.exists(input) && Files.isSameFile(file, input)) {
-                throw new FileSystemException(file + ": is an input, which would be overwritten; choose another output");
+                throw new FileSystemException(
+                        file + ": is an input, which would be overwritten; choose another output");
             }
         }
     }
