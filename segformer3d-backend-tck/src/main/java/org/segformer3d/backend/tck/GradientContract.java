@@ -1,0 +1,300 @@
+package org.segformer3d.backend.tck;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+import static org.segformer3d.backend.tck.Comparison.assertClose;
+import static org.segformer3d.backend.tck.Comparison.distance;
+import static org.segformer3d.backend.tck.Comparison.dot;
+import static org.segformer3d.backend.tck.Comparison.norm;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.block.BlockSpec;
+import org.segformer3d.api.block.BlockSpec.DecoderSpec;
+import org.segformer3d.api.block.BlockSpec.MixFeedForwardSpec;
+import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
+import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
+import org.segformer3d.api.block.BlockSpec.StageNormSpec;
+import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.LayerKind;
+import org.segformer3d.api.block.Mode;
+import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.LossGradient;
+import org.segformer3d.api.training.LossSpec;
+import org.segformer3d.api.training.LossSpec.Activation;
+import org.segformer3d.api.training.LossSpec.Kind;
+import org.segformer3d.api.weights.StateDict;
+
+/**
+ * Gradients in two steps: float64 ones against differences of the reference backend's forward in training mode, and float32 ones
+ * against those.
+ */
+abstract class GradientContract extends Contract {
+    private static final double DIFFERENCE_TOLERANCE = 1e-5;
+
+    /** Gradients below this share of the norm over all gradients are mathematically zero: a bias just before a BatchNorm. */
+    private static final double ZERO = 1e-6;
+
+    GradientContract(BackendContract subject) {
+        super(subject);
+    }
+
+    @BeforeEach
+    void onlyOnBackendsThatTrain() {
+        assumeTraining();
+    }
+
+    static List<Arguments> blocks() {
+        Samples samples = new Samples(21);
+        List<Blocks.Case> cases = new ArrayList<>();
+        PatchEmbeddingSpec first = new PatchEmbeddingSpec(2, 8, 7, 4, 3);
+        cases.add(volume(samples, first, 2, new Grid(9, 8, 13)));
+        cases.add(volume(samples, new PatchEmbeddingSpec(8, 12, 3, 2, 1), 3, new Grid(4, 5, 3)));
+        cases.add(volume(samples, new PatchEmbeddingSpec(3, 9, 2, 2, 0), 1, new Grid(4, 5, 6)));
+        cases.add(tokens(samples, new SelfAttentionSpec(8, 1, 4), 8, new Grid(8, 5, 4), 2));
+        cases.add(tokens(samples, new SelfAttentionSpec(12, 2, 2), 12, new Grid(4, 3, 5), 2));
+        cases.add(tokens(samples, new SelfAttentionSpec(20, 5, 1), 20, new Grid(2, 3, 2), 3));
+        cases.add(tokens(samples, new MixFeedForwardSpec(8, 32), 8, new Grid(4, 5, 3), 2));
+        cases.add(tokens(samples, new MixFeedForwardSpec(10, 20), 10, new Grid(1, 2, 2), 3));
+        cases.add(tokens(samples, new StageNormSpec(16), 16, new Grid(3, 2, 4), 2));
+        cases.add(tokens(
+                samples,
+                new TransformerBlockSpec(new SelfAttentionSpec(16, 2, 2), new MixFeedForwardSpec(16, 32)),
+                16,
+                new Grid(4, 3, 5),
+                2));
+        cases.add(tokens(
+                samples,
+                new TransformerBlockSpec(new SelfAttentionSpec(9, 3, 1), new MixFeedForwardSpec(9, 18)),
+                9,
+                new Grid(2, 2, 3),
+                2));
+        List<Integer> dims = List.of(8, 6, 10, 12);
+        cases.add(BlockContract.features(samples, new DecoderSpec(dims, 12, 3, 0, 4), BlockContract.grids(4, 5, 6), 2));
+        cases.add(BlockContract.features(samples, new DecoderSpec(dims, 16, 1, 0, 2), BlockContract.grids(7, 3, 4), 2));
+        for (long seed = 31; seed < 34; seed++) {
+            Samples more = new Samples(seed);
+            for (LayerKind kind : LayerKind.values()) {
+                cases.add(BlockContract.random(more, kind));
+            }
+        }
+        // one value per channel has no variance
+        cases.removeIf(c -> c.spec() instanceof MixFeedForwardSpec && rows(c) < 4
+                || c.spec() instanceof TransformerBlockSpec && rows(c) < 4
+                || c.spec() instanceof DecoderSpec
+                        && c.grid().tokens() * c.inputs().get(0).size(0) < 4);
+        return cases.stream().map(Arguments::of).toList();
+    }
+
+    private static long rows(Blocks.Case given) {
+        HostTensor input = given.inputs().get(0);
+        return input.size(0) * input.size(1);
+    }
+
+    private static Blocks.Case volume(Samples samples, PatchEmbeddingSpec spec, int batch, Grid grid) {
+        HostTensor input = samples.normal(batch, spec.inChannels(), grid.depth(), grid.height(), grid.width());
+        return new Blocks.Case(spec, samples.weights(spec), List.of(input), grid);
+    }
+
+    private static Blocks.Case tokens(Samples samples, BlockSpec spec, int dim, Grid grid, int batch) {
+        return BlockContract.tokens(samples, spec, dim, grid, batch);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("blocks")
+    void inFloat64EqualDifferencesOfTheReference(Blocks.Case given) {
+        HostTensor output = Blocks.forward(oracle(), Mode.TRAINING, given);
+        HostTensor cotangent = new Samples(41).normal(output.shape());
+        double[] weightsOfOutput = cotangent.toDoubles();
+        BlockGradients gradients;
+        try (Backend precise = open(DType.FLOAT64)) {
+            gradients = precise.gradients(given.spec(), given.weights(), given.inputs(), given.grid(), cotangent);
+        }
+        assertClose("output in training of " + given, gradients.output(), output, 1e-10);
+
+        Map<String, double[]> all = named(gradients);
+        assertThat(gradients.parameters().names()).containsExactlyInAnyOrderElementsOf(trained(given.spec()));
+        double total = total(all);
+        Samples directions = new Samples(42);
+        all.forEach((name, gradient) -> {
+            double[] at = value(given, name).toDoubles();
+            assertThat(gradient).as(name).hasSameSizeAs(at);
+            double scale = Math.max(norm(gradient), ZERO * total);
+            for (int i = 0; i < 2; i++) {
+                double[] direction = directions.normals(at.length);
+                double difference = Finite.derivative(
+                        x -> dot(
+                                weightsOfOutput,
+                                Blocks.forward(oracle(), Mode.TRAINING, replaced(given, name, x))
+                                        .toDoubles()),
+                        at,
+                        direction);
+                assertThat(dot(gradient, direction))
+                        .as("derivative along a direction of " + name + " of " + given)
+                        .isCloseTo(
+                                difference, within(DIFFERENCE_TOLERANCE * scale + 1e-3 * DIFFERENCE_TOLERANCE * total));
+            }
+        });
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("blocks")
+    void inFloat32AreThoseInFloat64(Blocks.Case given) {
+        HostTensor output = Blocks.forward(oracle(), Mode.TRAINING, given);
+        HostTensor cotangent = new Samples(43).normal(output.shape());
+        Map<String, double[]> expected;
+        try (Backend precise = open(DType.FLOAT64)) {
+            expected = named(precise.gradients(given.spec(), given.weights(), given.inputs(), given.grid(), cotangent));
+        }
+        Map<String, double[]> actual;
+        try (Backend single = open(DType.FLOAT32)) {
+            actual = named(single.gradients(given.spec(), given.weights(), given.inputs(), given.grid(), cotangent));
+        }
+        assertThat(actual.keySet()).isEqualTo(expected.keySet());
+        double total = total(expected);
+        expected.forEach((name, gradient) -> {
+            if (norm(gradient) > ZERO * total) {
+                assertThat(distance(actual.get(name), gradient) / norm(gradient))
+                        .as("relative L2 error of the gradient of " + name + " of " + given)
+                        .isLessThanOrEqualTo(subject().gradientTolerance());
+            } else {
+                assertThat(norm(actual.get(name)) / total)
+                        .as("norm of the gradient of " + name + ", which is zero, of " + given)
+                        .isLessThanOrEqualTo(1e-5);
+            }
+        });
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("losses")
+    void lossesAndTheirGradients(LossSpec loss, int channels) {
+        Samples samples = new Samples(44);
+        long[] shape = {3, channels, 3, 4, 5};
+        HostTensor logits = samples.normal(shape).toFloat64();
+        HostTensor target = targets(samples, loss.activation() == Activation.SOFTMAX, shape);
+        Function<double[], Double> expected = x -> Losses.value(loss, x, target.toDoubles(), shape);
+        LossGradient precise;
+        LossGradient single;
+        try (Backend backend = open(DType.FLOAT64)) {
+            precise = backend.loss(loss, logits, target);
+        }
+        try (Backend backend = open(DType.FLOAT32)) {
+            single = backend.loss(loss, logits, target);
+        }
+        double value = expected.apply(logits.toDoubles());
+        assertThat(precise.loss()).isCloseTo(value, within(1e-12 * Math.max(1, Math.abs(value))));
+        assertThat(single.loss()).isCloseTo(value, within(1e-6 * Math.max(1, Math.abs(value))));
+        double[] gradient = precise.gradient().toDoubles();
+        double[] differences = new double[gradient.length];
+        for (int i = 0; i < differences.length; i++) {
+            double[] direction = new double[gradient.length];
+            direction[i] = 1;
+            differences[i] = Finite.derivative(expected::apply, logits.toDoubles(), direction);
+        }
+        assertThat(distance(gradient, differences) / norm(differences)).isLessThanOrEqualTo(1e-6);
+        assertThat(distance(single.gradient().toDoubles(), gradient) / norm(gradient))
+                .isLessThanOrEqualTo(1e-5);
+    }
+
+    static List<Arguments> losses() {
+        List<Arguments> cases = new ArrayList<>();
+        for (Kind kind : Kind.values()) {
+            for (Activation activation : Activation.values()) {
+                LossSpec loss = LossSpec.of(kind, activation);
+                cases.add(Arguments.of(loss, 3));
+                cases.add(Arguments.of(loss.withoutBackground(), 3));
+                cases.add(Arguments.of(loss.with(true, false), 4));
+                cases.add(Arguments.of(loss.with(true, true), 2));
+                cases.add(Arguments.of(loss.with(false, true), 3));
+                if (activation == Activation.SIGMOID && kind != Kind.CROSS_ENTROPY) {
+                    cases.add(Arguments.of(loss, 1));
+                    cases.add(Arguments.of(loss.withoutBackground(), 1));
+                }
+                cases.add(
+                        Arguments.of(new LossSpec(kind, activation, true, false, false, 0.5, 0.25, 0.7, 1.9, 1.5), 3));
+            }
+        }
+        return cases;
+    }
+
+    /** Returns targets of which one channel of one sample is empty; one-hot for exclusive classes. */
+    private static HostTensor targets(Samples samples, boolean exclusive, long[] shape) {
+        byte[] target = new byte[(int) Shapes.elements(shape)];
+        int channels = (int) shape[1];
+        int voxels = target.length / (int) shape[0] / channels;
+        for (int b = 0; b < shape[0]; b++) {
+            for (int v = 0; v < voxels; v++) {
+                // class 1 never occurs in sample 0
+                int only = samples.between(0, channels - 1);
+                int label = b == 0 && only == 1 ? 0 : only;
+                for (int k = 0; k < channels; k++) {
+                    boolean on = exclusive ? k == label : samples.between(0, 2) == 0 && !(b == 0 && k == 1);
+                    target[(b * channels + k) * voxels + v] = (byte) (on ? 1 : 0);
+                }
+            }
+        }
+        return HostTensor.of(target, shape);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("blocks")
+    void refuseACotangentOfAnotherShape(Blocks.Case given) {
+        HostTensor wrong = new Samples(45).normal(1, 2, 3);
+        assertThatThrownBy(
+                        () -> backend().gradients(given.spec(), given.weights(), given.inputs(), given.grid(), wrong))
+                .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    private static Map<String, double[]> named(BlockGradients gradients) {
+        Map<String, double[]> all = new LinkedHashMap<>();
+        for (int i = 0; i < gradients.inputs().size(); i++) {
+            all.put("input " + i, gradients.inputs().get(i).toDoubles());
+        }
+        gradients.parameters().tensors().forEach((name, host) -> all.put(name, host.toDoubles()));
+        return all;
+    }
+
+    private static List<String> trained(BlockSpec spec) {
+        return Samples.parameters(spec).stream()
+                .filter(p -> p.role().isTrained())
+                .map(ParameterSpec::name)
+                .toList();
+    }
+
+    private static double total(Map<String, double[]> gradients) {
+        return Math.sqrt(
+                gradients.values().stream().mapToDouble(g -> norm(g) * norm(g)).sum());
+    }
+
+    private static HostTensor value(Blocks.Case given, String name) {
+        return name.startsWith("input ")
+                ? given.inputs().get(Integer.parseInt(name.substring(6)))
+                : given.weights().get(name);
+    }
+
+    private static Blocks.Case replaced(Blocks.Case given, String name, double[] values) {
+        HostTensor host = HostTensor.of(values, value(given, name).shape());
+        if (name.startsWith("input ")) {
+            List<HostTensor> inputs = new ArrayList<>(given.inputs());
+            inputs.set(Integer.parseInt(name.substring(6)), host);
+            return given.with(given.weights(), inputs);
+        }
+        Map<String, HostTensor> weights = new LinkedHashMap<>(given.weights().tensors());
+        weights.put(name, host);
+        return given.with(StateDict.of(weights), given.inputs());
+    }
+}

@@ -1,0 +1,126 @@
+package org.segformer3d.backend.tck;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.HostTensor;
+
+abstract class ResourceContract extends Contract {
+    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final int CALLERS = 8;
+    private static final int BALLAST = 4 << 20;
+    private static final int LOOKS = 20;
+
+    ResourceContract(BackendContract subject) {
+        super(subject);
+    }
+
+    @Test
+    void eightThreadsOnOneModelGetTheBitsThatOneGets() throws Exception {
+        Samples samples = new Samples(1);
+        SegFormer3DConfig config = samples.config();
+        List<HostTensor> inputs = new ArrayList<>();
+        for (int i = 0; i < 4; i++) {
+            inputs.add(samples.normal(1 + i % 2, config.inChannels(), 16 + 4 * i, 20, 18 + i));
+        }
+        ExecutorService callers = Executors.newFixedThreadPool(CALLERS);
+        try (SegmentationModel model = backend().load(config, samples.weights(config))) {
+            List<HostTensor> expected = inputs.stream().map(model::predict).toList();
+            CountDownLatch start = new CountDownLatch(1);
+            List<Future<List<HostTensor>>> answers = new ArrayList<>();
+            for (int caller = 0; caller < CALLERS; caller++) {
+                int first = caller;
+                answers.add(callers.submit(() -> {
+                    start.await();
+                    List<HostTensor> results = new ArrayList<>();
+                    for (int i = 0; i < inputs.size(); i++) {
+                        results.add(model.predict(inputs.get((first + i) % inputs.size())));
+                    }
+                    return results;
+                }));
+            }
+            start.countDown();
+            for (int caller = 0; caller < CALLERS; caller++) {
+                List<HostTensor> results = answers.get(caller).get();
+                for (int i = 0; i < results.size(); i++) {
+                    assertThat(results.get(i)).isEqualTo(expected.get((caller + i) % inputs.size()));
+                }
+            }
+        } finally {
+            callers.shutdownNow();
+        }
+    }
+
+    @Test
+    void memoryStaysFlatOverAThousandForwardsOfChangingShapes() throws Exception {
+        Assumptions.assumeTrue(Files.isReadable(STATUS), "this system doesn't report resident memory in " + STATUS);
+        Samples samples = new Samples(2);
+        SegFormer3DConfig config = samples.config();
+        List<HostTensor> inputs = new ArrayList<>();
+        for (int i = 0; i < 25; i++) {
+            var grid = samples.grid(8, 28);
+            inputs.add(samples.normal(1, config.inChannels(), grid.depth(), grid.height(), grid.width()));
+        }
+        try (SegmentationModel model = backend().load(config, samples.weights(config))) {
+            forwards(model, inputs, 200); // code, pools and caches take their memory once
+            long before = inUse(0);
+            forwards(model, inputs, 1000);
+            long bound = before + subject().memoryBound();
+            assertThat(inUse(bound))
+                    .as("bytes in use after 1,000 forwards, " + before + " before them")
+                    .isLessThanOrEqualTo(bound);
+        }
+    }
+
+    private static void forwards(SegmentationModel model, List<HostTensor> inputs, int count) {
+        for (int i = 0; i < count; i++) {
+            assertThat(model.predict(inputs.get(i * 7 % inputs.size())).rank()).isEqualTo(5);
+        }
+    }
+
+    /**
+     * Returns the memory in use: what is resident outside the Java heap, plus the live objects on it.
+     *
+     * <p>Free heap counts as resident only once it was written to, which would look like growth; so it is filled for the moment.
+     * The collector gives heap back to the system in the background, so a higher value than expected is looked at again.
+     *
+     * @param expected what is good enough to return at once; 0 to wait until it has settled
+     */
+    private static long inUse(long expected) throws IOException, InterruptedException {
+        System.gc();
+        Runtime runtime = Runtime.getRuntime();
+        long live = runtime.totalMemory() - runtime.freeMemory();
+        List<byte[]> ballast = new ArrayList<>();
+        for (long free = runtime.freeMemory(); free > BALLAST; free -= BALLAST) {
+            ballast.add(new byte[BALLAST]);
+        }
+        long found = Long.MAX_VALUE;
+        for (int look = 0; look < LOOKS && found > expected; look++) {
+            Thread.sleep(look * 10L);
+            found = Math.min(found, resident() - runtime.totalMemory() + live);
+        }
+        assertThat(ballast).doesNotContainNull(); // and so it was reachable until here
+        return found;
+    }
+
+    private static long resident() throws IOException {
+        for (String line : Files.readAllLines(STATUS)) {
+            if (line.startsWith("VmRSS:")) {
+                return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+            }
+        }
+        throw new IOException("no VmRSS in " + STATUS);
+    }
+}
