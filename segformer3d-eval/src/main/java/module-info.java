@@ -8,4 +8,5 @@ module org.segformer3d.eval {
 
     exports org.segformer3d.eval.inference;
     exports org.segformer3d.eval.metrics;
+    exports org.segformer3d.eval.result;
 }
