@@ -6,6 +6,7 @@ module org.segformer3d.eval {
     requires java.desktop;
     requires org.slf4j;
 
+    exports org.segformer3d.eval.bundle;
     exports org.segformer3d.eval.inference;
     exports org.segformer3d.eval.metrics;
     exports org.segformer3d.eval.result;
