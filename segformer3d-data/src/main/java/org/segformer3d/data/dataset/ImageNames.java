@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /** What file names say: which are images, whose they are and which channel they hold. */
-final class ImageNames {
+public final class ImageNames {
     /** Longest first. A pair is listed by its header. */
     private static final List<String> EXTENSIONS = List.of(".nii.gz", ".hdr.gz", ".nii", ".hdr", ".npy", ".npz");
 
@@ -32,7 +32,7 @@ final class ImageNames {
     }
 
     /** Returns the name without folder and image extension, also that of a pair's other half. */
-    static String stem(Path file) {
+    public static String stem(Path file) {
         String name = file.getFileName().toString();
         String lower = name.toLowerCase(Locale.ROOT);
         for (String half : List.of(".img", ".img.gz")) {
@@ -56,7 +56,7 @@ final class ImageNames {
     }
 
     /** Returns the images directly in a folder in order of name; hidden files, as archives made on a Mac hold, don't count. */
-    static List<Path> list(Path folder) throws IOException {
+    public static List<Path> list(Path folder) throws IOException {
         List<Path> images = new ArrayList<>();
         try (Stream<Path> entries = Files.list(folder)) {
             entries.filter(Files::isRegularFile)

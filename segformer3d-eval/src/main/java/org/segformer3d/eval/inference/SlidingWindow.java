@@ -68,9 +68,9 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
      * @see #infer(Predictor, HostTensor)
      */
     public HostTensor infer(Predictor predictor, HostTensor image, WindowListener listener) {
-        Collector collector = new Collector(image);
+        LogitsCollector collector = new LogitsCollector(image);
         stream(predictor, image, listener, collector);
-        return collector.whole;
+        return collector.whole();
     }
 
     /**
@@ -315,35 +315,6 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
                 Arrays.fill(weightSums, from, from + plane, 0);
             }
             nextSlice = end;
-        }
-    }
-
-    /** Puts slabs together. */
-    private static final class Collector implements SlabConsumer {
-        private final long[] shape;
-        private HostTensor whole;
-
-        Collector(HostTensor image) {
-            this.shape = image.shape();
-        }
-
-        @Override
-        public void accept(int start, HostTensor logits) {
-            int slices = Math.toIntExact(logits.size(1));
-            if (slices == shape[1]) {
-                whole = logits;
-                return;
-            }
-            int classes = Math.toIntExact(logits.size(0));
-            if (whole == null) {
-                whole = HostTensor.zeros(DType.FLOAT32, classes, shape[1], shape[2], shape[3]);
-            }
-            int plane = Math.toIntExact(shape[2] * shape[3]);
-            FloatBuffer target = whole.floatBuffer();
-            FloatBuffer source = logits.floatBuffer();
-            for (int c = 0; c < classes; c++) {
-                target.put(Math.toIntExact((c * shape[1] + start) * plane), source, c * slices * plane, slices * plane);
-            }
         }
     }
 }

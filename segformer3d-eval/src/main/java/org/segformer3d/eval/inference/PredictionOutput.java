@@ -1,0 +1,114 @@
+package org.segformer3d.eval.inference;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Objects;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.eval.result.Json;
+
+/**
+ * Where results are written:
+ *
+ * <pre>
+ * CASE.nii.gz                labels, in the smallest type that holds them
+ * CASE.json                  where they came from, how long it took
+ * logits/CASE.nii.gz         float32, a channel per region, where asked for
+ * probabilities/CASE.nii.gz  the same as probabilities, where asked for
+ * </pre>
+ *
+ * @param folder made when it is missing, never {@code null}
+ * @param logits whether logits are written
+ * @param probabilities whether probabilities are written
+ */
+public record PredictionOutput(Path folder, boolean logits, boolean probabilities) {
+    private static final int VERSION = 1;
+
+    /** Validates. */
+    public PredictionOutput {
+        Objects.requireNonNull(folder, "folder");
+    }
+
+    /** Returns an output of labels only. */
+    public static PredictionOutput labelsIn(Path folder) {
+        return new PredictionOutput(folder, false, false);
+    }
+
+    /** Returns whether results must have kept their logits. */
+    public boolean needsLogits() {
+        return logits || probabilities;
+    }
+
+    /** Returns where the labels of a case go. */
+    public Path labelFile(String caseId) {
+        if (!Path.of(caseId + ".nii.gz").equals(Path.of(caseId + ".nii.gz").getFileName())) {
+            throw new IllegalArgumentException("case '" + caseId + "': expected a name that is one part of a path");
+        }
+        return folder.resolve(caseId + ".nii.gz");
+    }
+
+    /**
+     * Checks that no result of a case replaces one of its inputs.
+     *
+     * @throws IOException naming the file when one would
+     */
+    public void requireApartFrom(Case input) throws IOException {
+        for (Path target :
+                new Path[] {labelFile(input.id()), extra("logits", input.id()), extra("probabilities", input.id())}) {
+            for (Path image : input.images()) {
+                if (Files.exists(target) && Files.exists(image) && Files.isSameFile(target, image)) {
+                    throw new IOException(
+                            target + ": the result would replace the input; choose another output folder");
+                }
+            }
+        }
+    }
+
+    private Path extra(String kind, String caseId) {
+        return folder.resolve(kind).resolve(caseId + ".nii.gz");
+    }
+
+    /**
+     * Writes a result, each file atomically, the labels last, so that a case whose labels are there is complete.
+     *
+     * @return the file with the labels
+     * @throws IOException when writing fails
+     * @throws IllegalStateException when logits or probabilities are to be written and the result doesn't have them
+     */
+    public Path write(SegmentationResult result) throws IOException {
+        Path file = labelFile(result.caseId());
+        Files.createDirectories(folder);
+        if (logits) {
+            Files.createDirectories(folder.resolve("logits"));
+            NiftiWriter.write(extra("logits", result.caseId()), result.logits());
+        }
+        if (probabilities) {
+            Files.createDirectories(folder.resolve("probabilities"));
+            NiftiWriter.write(extra("probabilities", result.caseId()), result.probabilities());
+        }
+        AtomicFiles.writeString(folder.resolve(result.caseId() + ".json"), Json.pretty(description(result, file)));
+        NiftiWriter.writeLabels(file, result.labels());
+        return file;
+    }
+
+    private static Map<String, Object> description(SegmentationResult result, Path file) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("format", "segformer3d-prediction");
+        map.put("version", VERSION);
+        map.put("case", result.caseId());
+        map.put("labels", file.getFileName().toString());
+        map.put("windows", result.windows());
+        Map<String, Object> seconds = new LinkedHashMap<>();
+        result.timings()
+                .forEach((phase, time) -> seconds.put(phase.name().toLowerCase(Locale.ROOT), time.toMillis() / 1000.0));
+        map.put("seconds", seconds);
+        result.peakMemoryBytes().ifPresent(bytes -> map.put("peak_memory_bytes", bytes));
+        map.put("provenance", result.provenance());
+        return map;
+    }
+}
