@@ -1,0 +1,39 @@
+package org.segformer3d.eval.metrics;
+
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * What was counted in one case.
+ *
+ * @param id the case
+ * @param counts one per class
+ * @param voxelMillilitres volume of a voxel in ml, for turning counts into volumes
+ */
+public record CaseScores(String id, List<OverlapCounts> counts, double voxelMillilitres) {
+    /** Copies the list. */
+    public CaseScores {
+        Objects.requireNonNull(id, "id");
+        counts = List.copyOf(counts);
+    }
+
+    /** Returns a measure of one class, NaN where it isn't defined. */
+    public double get(Measure measure, int classIndex) {
+        return measure.of(counts.get(classIndex));
+    }
+
+    /** Returns the mean of a measure over the classes where it is defined, NaN where there is none. */
+    public double mean(Measure measure) {
+        return Spread.of(counts.stream().mapToDouble(measure::of).toArray()).mean();
+    }
+
+    /** Returns the predicted volume of a class in ml. */
+    public double predictedMillilitres(int classIndex) {
+        return counts.get(classIndex).predicted() * voxelMillilitres;
+    }
+
+    /** Returns the true volume of a class in ml. */
+    public double truthMillilitres(int classIndex) {
+        return counts.get(classIndex).truth() * voxelMillilitres;
+    }
+}

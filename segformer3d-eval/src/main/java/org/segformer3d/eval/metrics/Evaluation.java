@@ -1,0 +1,213 @@
+package org.segformer3d.eval.metrics;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.ImageNames;
+import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.data.volume.VolumeFormatException;
+import org.segformer3d.eval.result.CaseFailure;
+
+/**
+ * Compares a folder of predicted label volumes with a folder of true ones.
+ *
+ * <p>Files belong together when their names without image extension are equal. A case that can't be compared, because its partner is
+ * missing or lies elsewhere in space, is a failure of that case; the others are scored all the same.
+ *
+ * @param predictions folder of predicted label volumes
+ * @param labels folder of true label volumes
+ * @param classes what to score; a class named {@code ignore} isn't scored, the voxels that the truth marks with it count nowhere; empty
+ *     for every value other than 0 that occurs
+ * @param cases ids of the cases to compare; empty for all, and then each file needs its partner in the other folder
+ */
+public record Evaluation(Path predictions, Path labels, List<LabelClass> classes, Optional<List<String>> cases) {
+    /** Largest distance in voxels between corresponding corners of volumes that count as lying in the same place. */
+    public static final double TOLERANCE_VOXELS = 1e-3;
+
+    /** Validates. */
+    public Evaluation {
+        Objects.requireNonNull(predictions, "predictions");
+        Objects.requireNonNull(labels, "labels");
+        classes = List.copyOf(classes);
+        cases = cases.map(List::copyOf);
+        if (classes.stream().map(LabelClass::name).distinct().count() != classes.size()) {
+            throw ConfigException.of(
+                    "classes", classes.stream().map(LabelClass::name).toList(), "distinct names");
+        }
+    }
+
+    /** Creates an evaluation of all files, scoring every value other than 0 that occurs. */
+    public Evaluation(Path predictions, Path labels) {
+        this(predictions, labels, List.of(), Optional.empty());
+    }
+
+    /** Returns this evaluation with classes to score, the background left out. */
+    public Evaluation scoring(Collection<LabelClass> newClasses) {
+        List<LabelClass> foreground = newClasses.stream()
+                .filter(one -> !one.values().equals(List.of(0)))
+                .toList();
+        return new Evaluation(predictions, labels, foreground, cases);
+    }
+
+    /** Returns this evaluation with the classes of a model, the background left out. */
+    public Evaluation scoring(LabelSpec spec) {
+        List<LabelClass> regions = new ArrayList<>();
+        for (int n = spec.mode() == LabelSpec.Mode.SOFTMAX ? 1 : 0; n < spec.channels(); n++) {
+            regions.add(new LabelClass(
+                    spec.regions().get(n).name(), spec.regions().get(n).values()));
+        }
+        return scoring(regions);
+    }
+
+    /** Returns this evaluation for certain cases only; files of other cases are left alone. */
+    public Evaluation forCases(Collection<String> ids) {
+        return new Evaluation(predictions, labels, classes, Optional.of(List.copyOf(ids)));
+    }
+
+    /**
+     * Compares.
+     *
+     * @return scores and failures
+     * @throws DatasetException when a folder is missing or empty, or the folders have no case in common
+     * @throws IOException when a folder can't be read
+     */
+    public EvaluationSummary run() throws IOException {
+        Map<String, Path> predicted = files(predictions, "predicted label volumes");
+        Map<String, Path> truth = files(labels, "true label volumes");
+        Set<String> ids = new TreeSet<>();
+        cases.ifPresentOrElse(ids::addAll, () -> {
+            ids.addAll(predicted.keySet());
+            ids.addAll(truth.keySet());
+        });
+        if (ids.stream().noneMatch(id -> predicted.containsKey(id) && truth.containsKey(id))) {
+            throw new DatasetException(
+                    predictions,
+                    "found no case that is also in " + labels + "; the files of a case must have the same name, found "
+                            + some(predicted.keySet()) + " here and " + some(truth.keySet()) + " there");
+        }
+        Map<String, LabelPairs> pairs = new LinkedHashMap<>();
+        Map<String, Double> voxels = new LinkedHashMap<>();
+        List<CaseFailure> failures = new ArrayList<>();
+        for (String id : ids) {
+            try {
+                Path p = partner(predicted, id, predictions, "prediction");
+                Path t = partner(truth, id, labels, "label");
+                Volume predictedVolume = readLabels(p);
+                Volume truthVolume = readLabels(t);
+                requireSamePlace(p, predictedVolume.geometry(), t, truthVolume.geometry());
+                pairs.put(id, LabelPairs.count(predictedVolume.values(), truthVolume.values()));
+                voxels.put(id, Math.abs(truthVolume.geometry().affine().determinant()) / 1000);
+            } catch (IOException | RuntimeException e) {
+                failures.add(CaseFailure.of(id, e));
+            }
+        }
+        return summary(pairs, voxels, failures);
+    }
+
+    private EvaluationSummary summary(
+            Map<String, LabelPairs> pairs, Map<String, Double> voxels, List<CaseFailure> failures) {
+        List<LabelClass> scored = new ArrayList<>();
+        Set<Integer> ignored = new HashSet<>();
+        Set<Integer> known = new HashSet<>(Set.of(0));
+        Set<Integer> occurring = new TreeSet<>();
+        pairs.values().forEach(pair -> {
+            occurring.addAll(pair.predictedValues());
+            occurring.addAll(pair.truthValues());
+        });
+        for (LabelClass one : classes) {
+            known.addAll(one.values());
+            if (one.isIgnore()) {
+                ignored.addAll(one.values());
+            } else {
+                scored.add(one);
+            }
+        }
+        if (classes.isEmpty()) {
+            for (int value : occurring) {
+                if (value != 0) {
+                    scored.add(LabelClass.of(value, String.valueOf(value)));
+                }
+            }
+            known.addAll(occurring);
+        }
+        List<CaseScores> scores = new ArrayList<>();
+        pairs.forEach((id, pair) -> scores.add(new CaseScores(
+                id,
+                scored.stream().map(one -> pair.overlap(one.values(), ignored)).toList(),
+                voxels.get(id))));
+        List<Integer> unscored =
+                occurring.stream().filter(value -> !known.contains(value)).toList();
+        return new EvaluationSummary(scored, scores, failures, unscored);
+    }
+
+    private static Map<String, Path> files(Path folder, String what) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new DatasetException(folder, "no such folder, expected one with " + what);
+        }
+        Map<String, Path> files = new TreeMap<>();
+        for (Path file : ImageNames.list(folder)) {
+            Path other = files.put(ImageNames.stem(file), file);
+            if (other != null) {
+                throw new DatasetException(file, "is of the same case as " + other + ", expected one file a case");
+            }
+        }
+        if (files.isEmpty()) {
+            throw new DatasetException(folder, "no images in this folder, expected " + what);
+        }
+        return files;
+    }
+
+    private static Path partner(Map<String, Path> files, String id, Path folder, String what) throws DatasetException {
+        Path file = files.get(id);
+        if (file == null) {
+            throw new DatasetException(
+                    folder, "no " + what + " for case '" + id + "', expected a file such as " + id + ".nii.gz");
+        }
+        return file;
+    }
+
+    private static Volume readLabels(Path file) throws IOException {
+        try {
+            return CaseReader.read(file).asLabels();
+        } catch (IllegalStateException e) {
+            throw new VolumeFormatException(file, e.getMessage(), e);
+        }
+    }
+
+    private static void requireSamePlace(Path predicted, Geometry p, Path truth, Geometry t) throws IOException {
+        if (!p.size().equals(t.size())) {
+            throw new DatasetException(
+                    predicted, "found " + p.size() + " voxels, expected " + t.size() + " as in " + truth);
+        }
+        double[] spacing = t.spacing();
+        double smallest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
+        if (!t.coincidesWith(p, TOLERANCE_VOXELS * smallest)) {
+            throw new DatasetException(
+                    predicted,
+                    "found affine " + p.affine() + ", expected " + t.affine() + " as in " + truth + " to within "
+                            + TOLERANCE_VOXELS + " voxels");
+        }
+    }
+
+    private static String some(Set<String> ids) {
+        List<String> first = ids.stream().limit(3).toList();
+        return String.join(", ", first) + (ids.size() > first.size() ? ", …" : "");
+    }
+}

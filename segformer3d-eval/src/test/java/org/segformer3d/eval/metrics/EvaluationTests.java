@@ -1,0 +1,294 @@
+package org.segformer3d.eval.metrics;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.volume.Affine;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.eval.result.CaseFailure;
+
+class EvaluationTests {
+    private static final Geometry ROW = Geometry.of(new Grid(8, 1, 1), Affine.scaling(1, 2, 5));
+
+    @TempDir
+    private Path folder;
+
+    private Path predictions;
+    private Path labels;
+
+    @BeforeEach
+    void makeFolders() throws IOException {
+        predictions = Files.createDirectory(folder.resolve("predictions"));
+        labels = Files.createDirectory(folder.resolve("labels"));
+    }
+
+    private static void write(Path where, String id, Geometry geometry, int... values) throws IOException {
+        NiftiWriter.writeLabels(where.resolve(id + ".nii.gz"), Volume.ofLabels(values, geometry));
+    }
+
+    private void pair(String id, int[] predicted, int... truth) throws IOException {
+        write(predictions, id, ROW, predicted);
+        write(labels, id, ROW, truth);
+    }
+
+    private static int[] of(int... values) {
+        return values;
+    }
+
+    private Evaluation evaluation() {
+        return new Evaluation(predictions, labels);
+    }
+
+    /** Three cases: a good one, one without class 2, one where class 2 was invented. */
+    private void threeCases() throws IOException {
+        pair("a", of(1, 1, 1, 0, 2, 2, 0, 0), 1, 1, 0, 0, 2, 2, 2, 2);
+        pair("b", of(1, 0, 0, 0, 0, 0, 0, 0), 1, 0, 0, 0, 0, 0, 0, 0);
+        pair("c", of(0, 0, 2, 2, 0, 0, 0, 0), 1, 1, 0, 0, 0, 0, 0, 0);
+    }
+
+    @Nested
+    class Scores {
+        @Test
+        void are_dice_per_class_and_case() throws IOException {
+            threeCases();
+            EvaluationSummary summary = evaluation()
+                    .scoring(List.of(LabelClass.of(0, "background"), LabelClass.of(1, "one"), LabelClass.of(2, "two")))
+                    .run();
+            assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("one", "two");
+            assertThat(summary.cases()).extracting(CaseScores::id).containsExactly("a", "b", "c");
+            CaseScores a = summary.cases().get(0);
+            assertThat(a.get(Measure.DICE, 0)).isEqualTo(0.8);
+            assertThat(a.get(Measure.DICE, 1)).isEqualTo(2 * 2 / 6.0);
+            assertThat(a.get(Measure.IOU, 1)).isEqualTo(0.5);
+            assertThat(a.get(Measure.SENSITIVITY, 1)).isEqualTo(0.5);
+            assertThat(a.get(Measure.PRECISION, 0)).isEqualTo(2 / 3.0);
+            assertThat(a.get(Measure.SPECIFICITY, 0)).isEqualTo(5 / 6.0);
+            // voxels of 10 mm³
+            assertThat(a.predictedMillilitres(1)).isEqualTo(0.02, within(1e-12));
+            assertThat(a.truthMillilitres(1)).isEqualTo(0.04, within(1e-12));
+            assertThat(summary.cases().get(1).get(Measure.DICE, 1)).isNaN();
+            assertThat(summary.cases().get(2).get(Measure.DICE, 1)).isNaN();
+            assertThat(summary.bothEmpty(1)).isEqualTo(1);
+            assertThat(summary.failures()).isEmpty();
+        }
+
+        @Test
+        void are_averaged_where_they_are_defined() throws IOException {
+            threeCases();
+            EvaluationSummary summary = evaluation().run();
+            assertThat(summary.spread(Measure.DICE, 0).mean()).isEqualTo(0.6, within(1e-12));
+            assertThat(summary.spread(Measure.DICE, 0).median()).isEqualTo(0.8);
+            assertThat(summary.spread(Measure.DICE, 0).std())
+                    .isEqualTo(Math.sqrt((0.04 + 0.16 + 0.36) / 3), within(1e-12));
+            assertThat(summary.spread(Measure.DICE, 1)).isEqualTo(new Spread(2 / 3.0, 0, 2 / 3.0, 1, 2));
+            assertThat(summary.overall(Measure.DICE).mean())
+                    .isEqualTo(((0.8 + 2 / 3.0) / 2 + 1 + 0) / 3, within(1e-12));
+            assertThat(summary.meanOfClasses(Measure.DICE)).isEqualTo((0.6 + 2 / 3.0) / 2, within(1e-12));
+        }
+
+        @Test
+        void take_every_value_that_occurs_when_no_class_is_named() throws IOException {
+            pair("a", of(3, 0, 0, 0, 0, 0, 0, 0), 0, 0, 0, 0, 0, 0, 0, 7);
+            assertThat(evaluation().run().classes())
+                    .extracting(LabelClass::name)
+                    .containsExactly("3", "7");
+        }
+
+        @Test
+        void of_regions_unite_their_values() throws IOException {
+            pair("a", of(1, 2, 4, 0, 0, 0, 0, 0), 2, 4, 1, 1, 0, 0, 0, 0);
+            EvaluationSummary summary =
+                    evaluation().scoring(LabelSpec.preset("brats2021")).run();
+            assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("TC", "WT", "ET");
+            assertThat(summary.cases().get(0).counts())
+                    .containsExactly(
+                            new OverlapCounts(1, 1, 2, 4),
+                            new OverlapCounts(3, 0, 1, 4),
+                            new OverlapCounts(0, 1, 1, 6));
+        }
+
+        @Test
+        void of_exclusive_classes_leave_the_background_out() throws IOException {
+            threeCases();
+            assertThat(evaluation()
+                            .scoring(LabelSpec.softmax("one", "two"))
+                            .run()
+                            .classes())
+                    .extracting(LabelClass::name)
+                    .containsExactly("one", "two");
+        }
+
+        @Test
+        void leave_out_voxels_that_the_truth_says_to_ignore() throws IOException {
+            pair("a", of(1, 1, 1, 1, 0, 0, 0, 0), 1, 1, 9, 9, 9, 1, 0, 0);
+            EvaluationSummary summary = evaluation()
+                    .scoring(List.of(LabelClass.of(1, "organ"), LabelClass.of(9, "ignore")))
+                    .run();
+            assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("organ");
+            assertThat(summary.cases().get(0).counts()).containsExactly(new OverlapCounts(2, 0, 1, 2));
+        }
+
+        @Test
+        void say_which_values_belong_to_no_class() throws IOException {
+            pair("a", of(1, 3, 0, 0, 0, 0, 0, 0), 1, 4, 0, 0, 0, 0, 0, 0);
+            EvaluationSummary summary =
+                    evaluation().scoring(List.of(LabelClass.of(1, "one"))).run();
+            assertThat(summary.unscoredValues()).containsExactly(3, 4);
+            assertThat(summary.table()).contains("label values that belong to no class: [3, 4]");
+        }
+
+        @Test
+        void may_be_of_certain_cases_only() throws IOException {
+            threeCases();
+            write(labels, "d", ROW, 1, 0, 0, 0, 0, 0, 0, 0);
+            EvaluationSummary summary = evaluation().forCases(List.of("c", "a")).run();
+            assertThat(summary.cases()).extracting(CaseScores::id).containsExactly("a", "c");
+            assertThat(summary.failures()).isEmpty();
+        }
+    }
+
+    @Nested
+    class Failures {
+        @Test
+        void name_a_file_missing_on_either_side() throws IOException {
+            threeCases();
+            write(labels, "onlyLabel", ROW, new int[8]);
+            write(predictions, "onlyPrediction", ROW, new int[8]);
+            EvaluationSummary summary = evaluation().run();
+            assertThat(summary.cases()).hasSize(3);
+            assertThat(summary.failures())
+                    .containsExactly(
+                            new CaseFailure(
+                                    "onlyLabel",
+                                    predictions
+                                            + ": no prediction for case 'onlyLabel', expected a file such as onlyLabel.nii.gz"),
+                            new CaseFailure(
+                                    "onlyPrediction",
+                                    labels
+                                            + ": no label for case 'onlyPrediction', expected a file such as onlyPrediction.nii.gz"));
+            assertThat(summary.table()).contains("2 cases could not be compared:\n  onlyLabel: ");
+        }
+
+        @Test
+        void name_both_sizes_and_both_affines() throws IOException {
+            threeCases();
+            write(predictions, "a", Geometry.of(new Grid(2, 4, 1), ROW.affine()), new int[8]);
+            write(predictions, "b", Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.01, 0, 0)), new int[8]);
+            EvaluationSummary summary = evaluation().run();
+            assertThat(summary.cases()).extracting(CaseScores::id).containsExactly("c");
+            assertThat(summary.failures().get(0).reason())
+                    .contains("found 2×4×1 voxels, expected 8×1×1", predictions.toString(), labels.toString());
+            assertThat(summary.failures().get(1).reason())
+                    .contains("found affine [1.0 0.0 0.0 0.01;", "expected [1.0 0.0 0.0 0.0;");
+        }
+
+        @Test
+        void include_files_that_hold_no_labels() throws IOException {
+            threeCases();
+            NiftiWriter.write(
+                    predictions.resolve("a.nii.gz"), Volume.of(new float[] {0.5f, 0, 0, 0, 0, 0, 0, 0}, 1, ROW));
+            Files.writeString(labels.resolve("b.nii.gz"), "not an image");
+            EvaluationSummary summary = evaluation().run();
+            assertThat(summary.failures()).extracting(CaseFailure::id).containsExactly("a", "b");
+            assertThat(summary.failures().get(0).reason()).contains("found 0.5 at voxel (0, 0, 0)");
+            assertThat(summary.failures().get(1).reason()).contains("b.nii.gz");
+        }
+
+        @Test
+        void of_everything_are_an_exception() throws IOException {
+            assertThatExceptionOfType(DatasetException.class)
+                    .isThrownBy(() -> evaluation().run())
+                    .withMessageContaining("no images in this folder");
+            write(predictions, "a", ROW, new int[8]);
+            write(labels, "a_gt", ROW, new int[8]);
+            assertThatExceptionOfType(DatasetException.class)
+                    .isThrownBy(() -> evaluation().run())
+                    .withMessageContaining("found no case that is also in " + labels)
+                    .withMessageContaining("found a here and a_gt there");
+            assertThatExceptionOfType(DatasetException.class)
+                    .isThrownBy(() -> new Evaluation(predictions, folder.resolve("nowhere")).run())
+                    .withMessageContaining("no such folder");
+            NiftiWriter.writeLabels(predictions.resolve("a.nii"), Volume.ofLabels(new int[8], ROW));
+            assertThatExceptionOfType(DatasetException.class)
+                    .isThrownBy(() -> evaluation().run())
+                    .withMessageContaining("expected one file a case");
+            assertThatExceptionOfType(ConfigException.class)
+                    .isThrownBy(() -> evaluation().scoring(List.of(LabelClass.of(1, "x"), LabelClass.of(2, "x"))))
+                    .withMessageContaining("distinct names");
+        }
+    }
+
+    @Nested
+    class Output {
+        @Test
+        void is_a_table_for_people() throws IOException {
+            threeCases();
+            assertThat(evaluation().run().table()).isEqualTo("""
+                            case                            1                2             mean
+                            ────────────────  ───────────────  ───────────────  ───────────────
+                            a                          0.8000           0.6667           0.7333
+                            b                          1.0000                –           1.0000
+                            c                          0.0000                –           0.0000
+                            ────────────────  ───────────────  ───────────────  ───────────────
+                            Dice, mean ± std  0.6000 ± 0.4320  0.6667 ± 0.0000  0.5778 ± 0.4228
+                            median                     0.8000           0.6667           0.7333
+                            cases counted                   3                1                3
+                            """);
+        }
+
+        @Test
+        void is_json_with_null_and_a_reason_for_what_is_not_defined() throws IOException {
+            threeCases();
+            evaluation().run().write(folder.resolve("new/report"), Map.of("made_by", "test"));
+            JsonNode json = new ObjectMapper()
+                    .readTree(folder.resolve("new/report/evaluation.json").toFile());
+            JsonNode b = json.get("cases").get(1).get("classes").get(1);
+            assertThat(b.get("dice").isNull()).isTrue();
+            assertThat(b.get("truth_empty").asBoolean()).isTrue();
+            assertThat(b.get("prediction_empty").asBoolean()).isTrue();
+            JsonNode c = json.get("cases").get(2).get("classes").get(1);
+            assertThat(c.get("dice").isNull()).isTrue();
+            assertThat(c.get("prediction_empty").asBoolean()).isFalse();
+            assertThat(c.get("precision").asDouble()).isZero();
+            assertThat(json.get("classes").get(1).get("dice").get("undefined").asInt())
+                    .isEqualTo(2);
+            assertThat(json.get("classes").get(1).get("both_empty").asInt()).isEqualTo(1);
+            assertThat(json.get("overall").get("dice").get("mean_of_classes").asDouble())
+                    .isEqualTo((0.6 + 2 / 3.0) / 2, within(1e-12));
+            assertThat(json.get("provenance").get("made_by").asText()).isEqualTo("test");
+        }
+
+        @Test
+        void is_csv_with_empty_fields_for_what_is_not_defined() throws IOException {
+            threeCases();
+            evaluation()
+                    .scoring(List.of(LabelClass.of(1, "one"), LabelClass.of(2, "two, or \"more\"")))
+                    .run()
+                    .write(folder, Map.of());
+            assertThat(Files.readAllLines(folder.resolve("evaluation.csv")))
+                    .hasSize(7)
+                    .startsWith("case,class,dice,iou,sensitivity,specificity,precision,true_positives,false_positives,"
+                            + "false_negatives,true_negatives,predicted_ml,truth_ml")
+                    .contains("b,\"two, or \"\"more\"\"\",,,,1.0,,0,0,0,8,0.0,0.0");
+        }
+    }
+}
