@@ -9,5 +9,6 @@ module org.segformer3d.eval {
     exports org.segformer3d.eval.bundle;
     exports org.segformer3d.eval.inference;
     exports org.segformer3d.eval.metrics;
+    exports org.segformer3d.eval.report;
     exports org.segformer3d.eval.result;
 }
