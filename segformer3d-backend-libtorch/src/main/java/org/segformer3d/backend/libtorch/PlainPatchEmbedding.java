@@ -32,11 +32,17 @@ final class PlainPatchEmbedding implements PatchEmbedding {
 
     @Override
     public Tokens forward(Scope scope, org.segformer3d.api.tensor.Tensor x) {
-        Tensor map = weights.map(x, spec.inChannels());
+        Tensor volume = weights.volume(x, spec.inChannels());
         Grid grid = Grid.of(x.shape()).convolved(spec.kernel(), spec.stride(), spec.padding());
         return new Tokens(
                 weights.compute(scope, () -> {
-                    Tensor y = Functional.conv3d(map, convWeight, convBias, spec.stride(), spec.padding(), 1);
+                    Tensor y = Functional.conv3d(
+                            volume.to(convWeight.scalar_type()),
+                            convWeight,
+                            convBias,
+                            spec.stride(),
+                            spec.padding(),
+                            1);
                     return Functional.layerNorm(Functional.tokens(y), normWeight, normBias);
                 }),
                 grid);

@@ -71,16 +71,26 @@ final class Weights {
         return value;
     }
 
-    /** Returns the native map (B,C,D,H,W) after checking its rank and channels. */
+    /** Returns the native volume (B,C,D,H,W) of any element type after checking its rank and channels. */
+    Tensor volume(org.segformer3d.api.tensor.Tensor x, int channels) {
+        Tensor value = LibtorchTensor.unwrap(backend, x);
+        requireMap(x.shape(), channels);
+        return value;
+    }
+
+    /** Returns the native map (B,C,D,H,W) after checking its rank, channels and type. */
     Tensor map(org.segformer3d.api.tensor.Tensor x, int channels) {
         Tensor value = LibtorchTensor.unwrap(backend, x);
-        long[] shape = x.shape();
+        requireMap(x.shape(), channels);
+        requireComputeType(x);
+        return value;
+    }
+
+    private static void requireMap(long[] shape, int channels) {
         if (shape.length != 5 || shape[1] != channels) {
             throw new IllegalArgumentException(
                     "feature map: found shape " + Shapes.text(shape) + ", expected (B," + channels + ",D,H,W)");
         }
-        requireComputeType(x);
-        return value;
     }
 
     private void requireComputeType(org.segformer3d.api.tensor.Tensor x) {
