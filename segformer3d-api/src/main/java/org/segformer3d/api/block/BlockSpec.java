@@ -173,7 +173,7 @@ public sealed interface BlockSpec {
      * @param featureDims widths of the four feature maps, finest first
      * @param dim width E inside the decoder
      * @param classes output channels
-     * @param dropout probability of dropping a channel of the fused map in training
+     * @param dropout probability of dropping a value of the fused map in training, each by itself
      * @param upsampling factor from the finest feature map to the logits
      */
     record DecoderSpec(List<Integer> featureDims, int dim, int classes, double dropout, int upsampling)

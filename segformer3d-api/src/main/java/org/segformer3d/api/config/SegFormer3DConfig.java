@@ -25,7 +25,7 @@ import org.segformer3d.api.block.LayerKind;
  * @param numHeads attention heads of each stage
  * @param depths transformer blocks of each stage
  * @param numClasses output channels, ≥ 1
- * @param decoderDropout probability of dropping a fused decoder channel in training, in [0, 1)
+ * @param decoderDropout probability of dropping a value of the fused decoder map in training, in [0, 1)
  * @param decoderHeadEmbeddingDim width of the decoder
  * @param layers names of replaced layers by kind, empty for the backend's own (extension key {@code layers})
  */

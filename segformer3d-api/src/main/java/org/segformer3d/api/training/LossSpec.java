@@ -12,8 +12,9 @@ import java.util.Objects;
  *   <li>Cross-entropy: mean over batch and voxels of −Σ_k t_k log softmax(x)_k.
  *   <li>Binary cross-entropy: mean over everything of −t log σ(x) − (1−t) log(1−σ(x)).
  *   <li>Focal: mean over everything of (1−q)^γ · BCE with q the probability of the target.
- *   <li>Generalized Dice: 1 − (2Σ_k w_k Σpt + s_n) / (Σ_k w_k Σ(p+t) + s_d) per sample, w_k = 1/(Σt)², infinite weights replaced by
- *       the sample's largest finite one.
+ *   <li>Generalized Dice, as MONAI has it: mean over batch and channels of 1 − (2wΣpt + s_n) / (wΣ(p+t) + s_d), sums per sample,
+ *       w = 1/(Σt)², infinite weights replaced by the sample's largest finite one. The classes aren't summed, so a weight only decides
+ *       how much the smoothing counts.
  * </ul>
  *
  * @param kind which terms, never {@code null}

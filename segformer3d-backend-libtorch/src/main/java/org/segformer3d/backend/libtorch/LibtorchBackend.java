@@ -82,6 +82,7 @@ final class LibtorchBackend implements Backend {
 
     @Override
     public LayerProvider layers() {
+        requireOpen();
         return layers;
     }
 

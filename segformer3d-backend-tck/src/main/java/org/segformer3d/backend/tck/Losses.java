@@ -141,19 +141,19 @@ final class Losses {
                 weight[k] = 1 / (size * size);
                 largest = Double.isInfinite(weight[k]) ? largest : Math.max(largest, weight[k]);
             }
-            double product = 0;
-            double denominator = 0;
             for (int k = first(); k < channels; k++) {
                 double w = Double.isInfinite(weight[k]) ? largest : weight[k];
+                double product = 0;
+                double denominator = 0;
                 for (int v = 0; v < voxels; v++) {
                     double p = probability(b, k, v);
                     double t = target[index(b, k, v)];
                     product += w * p * t;
                     denominator += w * (p + t);
                 }
+                sum += 1 - (2 * product + loss.smoothNumerator()) / (denominator + loss.smoothDenominator());
             }
-            sum += 1 - (2 * product + loss.smoothNumerator()) / (denominator + loss.smoothDenominator());
         }
-        return sum / batch;
+        return sum / batch / (channels - first());
     }
 }
