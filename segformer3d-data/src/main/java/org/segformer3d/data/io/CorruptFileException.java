@@ -21,8 +21,13 @@ public final class CorruptFileException extends FileFormatException {
     }
 
     /** Creates an exception with what lies behind it. */
-    public CorruptFileException(Path file, String problem, Throwable cause) {
+    public CorruptFileException(String file, String problem, Throwable cause) {
         super(file, problem);
         initCause(cause);
+    }
+
+    /** Creates an exception with what lies behind it. */
+    public CorruptFileException(Path file, String problem, Throwable cause) {
+        this(file.toString(), problem, cause);
     }
 }

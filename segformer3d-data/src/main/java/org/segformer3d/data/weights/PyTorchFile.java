@@ -89,14 +89,19 @@ public final class PyTorchFile {
      */
     public static StateDict readStateDict(Path file) throws IOException {
         try (FileSource source = FileSource.open(file)) {
-            Map<String, Object> weights = Names.withoutPrefixes(weights(parse(source, 0), file), file.toString());
-            TensorResolver resolver = new TensorResolver(source);
-            Map<String, HostTensor> tensors = new LinkedHashMap<>();
-            for (Map.Entry<String, Object> entry : weights.entrySet()) {
-                tensors.put(entry.getKey(), resolver.tensor(entry.getValue(), "'" + entry.getKey() + "'"));
-            }
-            return StateDict.of(tensors);
+            return readStateDict(source);
         }
+    }
+
+    static StateDict readStateDict(ByteSource source) throws IOException {
+        Map<String, Object> weights = weights(parse(source, 0), source.name());
+        TensorResolver resolver = new TensorResolver(source);
+        Map<String, HostTensor> tensors = new LinkedHashMap<>();
+        for (Map.Entry<String, Object> entry :
+                Names.withoutPrefixes(weights, source.name()).entrySet()) {
+            tensors.put(entry.getKey(), resolver.tensor(entry.getValue(), "'" + entry.getKey() + "'"));
+        }
+        return StateDict.of(tensors);
     }
 
     /**
@@ -134,7 +139,7 @@ public final class PyTorchFile {
         return LegacyStorages.parse(source, depth);
     }
 
-    private static Map<String, Object> weights(Object object, Path file) throws IOException {
+    private static Map<String, Object> weights(Object object, String file) throws IOException {
         Object current = object;
         for (int level = 0; level <= MAX_WRAPPERS && current instanceof Map<?, ?> map; level++) {
             Map<?, ?> inner = null;

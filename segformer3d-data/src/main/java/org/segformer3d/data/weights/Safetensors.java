@@ -109,38 +109,43 @@ public final class Safetensors {
     public static TensorFile read(Path file, Predicate<String> wanted) throws IOException {
         Objects.requireNonNull(wanted, "wanted");
         try (FileSource source = FileSource.open(file)) {
-            if (source.size() < 8) {
-                throw new CorruptFileException(
-                        file, "found " + source.size() + " bytes, expected a safetensors file of at least 10");
-            }
-            long length = source.bytes(0, 8).getLong();
-            if (length < 2 || length > MAX_HEADER || length > source.size() - 8) {
-                throw new CorruptFileException(
-                        file,
-                        "claims a header of " + Long.toUnsignedString(length) + " bytes in a file of " + source.size()
-                                + ", expected at most " + Math.min(MAX_HEADER, source.size() - 8));
-            }
-            Map<String, String> metadata = new LinkedHashMap<>();
-            List<Entry> entries = header(file, source.bytes(8, (int) length).array(), metadata);
-            entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
-            checkRanges(file, entries, source.size() - 8 - length);
-
-            Map<String, HostTensor> tensors = new LinkedHashMap<>();
-            for (Entry entry : entries) {
-                if (wanted.test(entry.name)) {
-                    if (entry.end - entry.begin > Integer.MAX_VALUE) {
-                        throw new UnsupportedFileException(
-                                file,
-                                "tensor '" + entry.name + "' has " + (entry.end - entry.begin)
-                                        + " bytes, expected at most 2 GiB");
-                    }
-                    HostTensor tensor = HostTensor.zeros(entry.type, entry.shape);
-                    source.read(8 + length + entry.begin, tensor.bytes());
-                    tensors.put(entry.name, tensor);
-                }
-            }
-            return new TensorFile(tensors, metadata);
+            return read(source, wanted);
         }
+    }
+
+    static TensorFile read(ByteSource source, Predicate<String> wanted) throws IOException {
+        String file = source.name();
+        if (source.size() < 8) {
+            throw new CorruptFileException(
+                    file, "found " + source.size() + " bytes, expected a safetensors file of at least 10");
+        }
+        long length = source.bytes(0, 8).getLong();
+        if (length < 2 || length > MAX_HEADER || length > source.size() - 8) {
+            throw new CorruptFileException(
+                    file,
+                    "claims a header of " + Long.toUnsignedString(length) + " bytes in a file of " + source.size()
+                            + ", expected at most " + Math.min(MAX_HEADER, source.size() - 8));
+        }
+        Map<String, String> metadata = new LinkedHashMap<>();
+        List<Entry> entries = header(file, source.bytes(8, (int) length).array(), metadata);
+        entries.sort(Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end));
+        checkRanges(file, entries, source.size() - 8 - length);
+
+        Map<String, HostTensor> tensors = new LinkedHashMap<>();
+        for (Entry entry : entries) {
+            if (wanted.test(entry.name)) {
+                if (entry.end - entry.begin > Integer.MAX_VALUE) {
+                    throw new UnsupportedFileException(
+                            file,
+                            "tensor '" + entry.name + "' has " + (entry.end - entry.begin)
+                                    + " bytes, expected at most 2 GiB");
+                }
+                HostTensor tensor = HostTensor.zeros(entry.type, entry.shape);
+                source.read(8 + length + entry.begin, tensor.bytes());
+                tensors.put(entry.name, tensor);
+            }
+        }
+        return new TensorFile(tensors, metadata);
     }
 
     /**
@@ -202,7 +207,7 @@ public final class Safetensors {
         }
     }
 
-    private static List<Entry> header(Path file, byte[] json, Map<String, String> metadata) throws IOException {
+    private static List<Entry> header(String file, byte[] json, Map<String, String> metadata) throws IOException {
         if (json[0] != '{') {
             throw new CorruptFileException(file, "the header starts with byte " + (json[0] & 0xff) + ", expected '{'");
         }
@@ -228,7 +233,7 @@ public final class Safetensors {
         return entries;
     }
 
-    private static String utf8(Path file, byte[] text) throws IOException {
+    private static String utf8(String file, byte[] text) throws IOException {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
@@ -239,7 +244,7 @@ public final class Safetensors {
         }
     }
 
-    private static void metadata(Path file, JsonParser parser, Map<String, String> metadata) throws IOException {
+    private static void metadata(String file, JsonParser parser, Map<String, String> metadata) throws IOException {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String key = parser.currentName();
             parser.nextToken();
@@ -249,7 +254,7 @@ public final class Safetensors {
         expect(file, parser, JsonToken.END_OBJECT, METADATA);
     }
 
-    private static Entry entry(Path file, JsonParser parser, String name) throws IOException {
+    private static Entry entry(String file, JsonParser parser, String name) throws IOException {
         String type = null;
         long[] shape = null;
         long[] offsets = null;
@@ -297,7 +302,7 @@ public final class Safetensors {
         return new Entry(name, dtype, shape, offsets[0], offsets[1]);
     }
 
-    private static long[] numbers(Path file, JsonParser parser, String where) throws IOException {
+    private static long[] numbers(String file, JsonParser parser, String where) throws IOException {
         expect(file, parser, JsonToken.START_ARRAY, where);
         List<Long> numbers = new ArrayList<>();
         while (parser.nextToken() != JsonToken.END_ARRAY) {
@@ -316,14 +321,14 @@ public final class Safetensors {
         return numbers.stream().mapToLong(Long::longValue).toArray();
     }
 
-    private static void expect(Path file, JsonParser parser, JsonToken expected, String where) throws IOException {
+    private static void expect(String file, JsonParser parser, JsonToken expected, String where) throws IOException {
         if (parser.currentToken() != expected) {
             throw new CorruptFileException(
                     file, "header entry '" + where + "' has " + parser.currentToken() + ", expected " + expected);
         }
     }
 
-    private static void checkRanges(Path file, List<Entry> entries, long available) throws IOException {
+    private static void checkRanges(String file, List<Entry> entries, long available) throws IOException {
         long position = 0;
         for (Entry entry : entries) {
             if (entry.begin != position) {

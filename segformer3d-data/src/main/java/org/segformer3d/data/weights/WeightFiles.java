@@ -5,6 +5,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -48,15 +49,21 @@ public final class WeightFiles {
      * @throws IOException when it cannot be read
      */
     public static StateDict read(Path path) throws IOException {
-        Path file = locate(path);
-        if (isSafetensors(file)) {
-            Map<String, HostTensor> tensors = Safetensors.read(file).tensors();
-            if (tensors.isEmpty()) {
-                throw new UnsupportedFileException(file, "holds no tensors, expected weights");
-            }
-            return StateDict.of(Names.withoutPrefixes(tensors, file.toString()));
+        try (FileSource source = FileSource.open(locate(path))) {
+            return read(source);
         }
-        return PyTorchFile.readStateDict(file);
+    }
+
+    static StateDict read(ByteSource source) throws IOException {
+        if (isSafetensors(source)) {
+            Map<String, HostTensor> tensors =
+                    Safetensors.read(source, name -> true).tensors();
+            if (tensors.isEmpty()) {
+                throw new UnsupportedFileException(source.name(), "holds no tensors, expected weights");
+            }
+            return StateDict.of(Names.withoutPrefixes(tensors, source.name()));
+        }
+        return PyTorchFile.readStateDict(source);
     }
 
     /**
@@ -70,7 +77,7 @@ public final class WeightFiles {
      */
     public static void write(StateDict weights, Path file) throws IOException {
         Objects.requireNonNull(weights, "weights");
-        String name = lowerCaseName(file);
+        String name = file.toString().toLowerCase(Locale.ROOT);
         if (name.endsWith(SAFETENSORS)) {
             // The entry that PyTorch's own tools look for.
             Safetensors.write(file, weights.tensors(), Map.of("format", "pt"));
@@ -111,50 +118,39 @@ public final class WeightFiles {
                         + Names.list(found));
     }
 
-    private static boolean isSafetensors(Path file) throws IOException {
-        try (FileSource source = FileSource.open(file)) {
-            String name = lowerCaseName(file);
-            if (source.size() == 0) {
-                throw new CorruptFileException(file, "is empty, expected weights");
-            }
-            byte[] start = source.bytes(0, (int) Math.min(source.size(), 24)).array();
-            String text = new String(start, StandardCharsets.ISO_8859_1);
-            if (text.startsWith("version https://git-lfs")) {
-                throw new UnsupportedFileException(
-                        file, "is a Git LFS pointer, expected the weights themselves; fetch them with git lfs pull");
-            }
-            if (start[0] == 'P' && text.startsWith("PK\u0003\u0004")
-                    || (start[0] & 0xff) == PICKLE_PROTOCOL && !longHeader(start)) {
-                return false;
-            }
-            if (start.length > 8 && start[8] == '{' && longHeader(start)) {
-                return true;
-            }
-            // Neither kind can be told from the content: the name says which reader's message helps.
-            if (name.endsWith(SAFETENSORS)) {
-                return true;
-            }
-            if (PYTORCH.stream().anyMatch(name::endsWith)) {
-                return false;
-            }
-            throw new UnsupportedFileException(
-                    file,
-                    "is neither a safetensors nor a PyTorch file (it starts with "
-                            + Names.list(text.chars()
-                                    .limit(4)
-                                    .mapToObj(c -> String.format("%02x", c))
-                                    .toList())
-                            + ")");
+    private static boolean isSafetensors(ByteSource source) throws IOException {
+        String file = source.name();
+        if (source.size() == 0) {
+            throw new CorruptFileException(file, "is empty, expected weights");
         }
+        byte[] start = source.bytes(0, (int) Math.min(source.size(), 24)).array();
+        String text = new String(start, StandardCharsets.ISO_8859_1);
+        if (text.startsWith("version https://git-lfs")) {
+            throw new UnsupportedFileException(
+                    file, "is a Git LFS pointer, expected the weights themselves; fetch them with git lfs pull");
+        }
+        if (startsWithHeaderLength(start)) {
+            return true;
+        }
+        if (text.startsWith("PK\u0003\u0004") || (start[0] & 0xff) == PICKLE_PROTOCOL) {
+            return false;
+        }
+        // Neither kind can be told from the content: the name says which reader's message helps.
+        String name = file.toLowerCase(Locale.ROOT);
+        if (name.endsWith(SAFETENSORS)) {
+            return true;
+        }
+        if (PYTORCH.stream().anyMatch(name::endsWith)) {
+            return false;
+        }
+        throw new UnsupportedFileException(
+                file,
+                "is neither a safetensors nor a PyTorch file; it starts with the bytes "
+                        + HexFormat.ofDelimiter(" ").formatHex(start, 0, Math.min(8, start.length)));
     }
 
     /** Returns whether a file can start with the length of a safetensors header: its upper four bytes are 0 then. */
-    private static boolean longHeader(byte[] start) {
+    private static boolean startsWithHeaderLength(byte[] start) {
         return start.length > 8 && start[4] == 0 && start[5] == 0 && start[6] == 0 && start[7] == 0 && start[8] == '{';
-    }
-
-    private static String lowerCaseName(Path file) {
-        Path name = file.getFileName();
-        return name == null ? "" : name.toString().toLowerCase(Locale.ROOT);
     }
 }
