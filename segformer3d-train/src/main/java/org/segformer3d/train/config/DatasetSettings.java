@@ -1,11 +1,16 @@
 package org.segformer3d.train.config;
 
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
+import org.segformer3d.data.transform.Augmentation;
+import org.segformer3d.data.transform.RandomTransform;
 import org.segformer3d.train.config.ExperimentConfig.Values;
 
 /**
@@ -19,8 +24,8 @@ import org.segformer3d.train.config.ExperimentConfig.Values;
  * @param patch size of training patches
  * @param samplesPerCase patches taken from each case in an epoch
  * @param foregroundFraction share of the patches centred on a labelled voxel
- * @param augmentation random changes of patches, as in the file
- * @param preprocessing what is done to a scan, as in the file
+ * @param augmentation random changes of patches, in this order
+ * @param preprocessing what is done to a scan
  * @param labels what the channels mean
  * @param cached whether prepared cases stay in memory
  * @param batchSize patches in a batch
@@ -37,8 +42,8 @@ public record DatasetSettings(
         Grid patch,
         int samplesPerCase,
         double foregroundFraction,
-        List<Map<String, Object>> augmentation,
-        Map<String, Object> preprocessing,
+        List<RandomTransform> augmentation,
+        PreprocessingSpec preprocessing,
         LabelSettings labels,
         boolean cached,
         int batchSize,
@@ -93,11 +98,10 @@ public record DatasetSettings(
      * What the channels mean.
      *
      * @param softmax whether channels exclude one another
-     * @param spec a whole mapping, as in the file; empty when the classes are the data set's own
+     * @param spec a whole mapping; empty when the classes are the data set's own
      */
-    public record LabelSettings(boolean softmax, Optional<Map<String, Object>> spec) {}
+    public record LabelSettings(boolean softmax, Optional<LabelSpec> spec) {}
 
-    @SuppressWarnings("unchecked")
     static DatasetSettings of(Values values) {
         String d = "dataset_parameters.";
         Type type = Type.valueOf(values.text(d + "dataset_type").toUpperCase(java.util.Locale.ROOT));
@@ -118,16 +122,34 @@ public record DatasetSettings(
                 values.grid(d + "patch_size").orElse(type.isOfficial() ? OFFICIAL_PATCH : roi),
                 values.optionalInteger(d + "samples_per_case").orElse(type.isOfficial() ? OFFICIAL_SAMPLES : 1),
                 values.number(d + "foreground_fraction"),
-                (List<Map<String, Object>>) (List<?>) values.list(d + "augmentation"),
-                values.map(d + "preprocessing"),
+                transforms(values.get(d + "augmentation")),
+                PreprocessingSpec.fromMap(values.map(d + "preprocessing")),
                 new LabelSettings(
                         "softmax".equals(map.get("mode")),
-                        map.containsKey("regions") ? Optional.of(map) : Optional.empty()),
+                        map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty()),
                 values.bool(d + "cache"),
                 values.integer(loader + "batch_size"),
                 values.bool(loader + "shuffle"),
                 values.integer(loader + "num_workers"),
                 values.bool(loader + "drop_last"));
+    }
+
+    /** Returns the transforms of a preset's name or a list of steps. */
+    static List<RandomTransform> transforms(Object found) {
+        return Augmentation.fromConfig(withInts(found));
+    }
+
+    /** A configuration holds all integers as long; steps expect small ones as int. */
+    private static Object withInts(Object value) {
+        if (value instanceof Map<?, ?> map) {
+            Map<String, Object> copy = new LinkedHashMap<>();
+            map.forEach((k, v) -> copy.put(String.valueOf(k), withInts(v)));
+            return copy;
+        }
+        if (value instanceof List<?> list) {
+            return list.stream().map(DatasetSettings::withInts).toList();
+        }
+        return value instanceof Long number && number == number.intValue() ? (Object) number.intValue() : value;
     }
 
     private static CaseList list(Values values, String part) {

@@ -225,6 +225,15 @@ public final class ExperimentConfig {
         return output;
     }
 
+    /**
+     * Returns whether a key says only where data lies or how fast it comes, so that another value leads to the same results.
+     *
+     * @param key dotted path
+     */
+    public static boolean isPlaceOrSpeed(String key) {
+        return ExperimentKeys.PLACE_OR_SPEED.contains(key);
+    }
+
     /** Two experiments are equal when every key has equal values. */
     @Override
     public boolean equals(Object other) {

@@ -16,11 +16,28 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
 
 /** Every key of an experiment file; the only place that knows names, defaults and ranges. */
 final class ExperimentKeys {
+    /** Keys of the data that results don't depend on, as long as the cases are the same. */
+    static final Set<String> PLACE_OR_SPEED = Set.of(
+            "dataset_parameters.root",
+            "dataset_parameters.split.file",
+            "dataset_parameters.train_dataset_args.root",
+            "dataset_parameters.val_dataset_args.root",
+            "dataset_parameters.train_dataloader_args.num_workers",
+            "dataset_parameters.val_dataloader_args.batch_size",
+            "dataset_parameters.val_dataloader_args.shuffle",
+            "dataset_parameters.val_dataloader_args.num_workers",
+            "dataset_parameters.val_dataloader_args.drop_last",
+            "dataset_parameters.cache");
+
     private static final Map<String, ConfigKey> KEYS = new LinkedHashMap<>();
 
     static {
@@ -292,17 +309,18 @@ final class ExperimentKeys {
         add(map(
                 d + "preprocessing",
                 "map",
-                Map.of(),
+                ConfigKey.canonical(PreprocessingSpec.fromMap(Map.of()).toMap()),
                 false,
                 "What is done to a scan before the network sees it; see below.",
-                (key, value) -> value));
+                (key, value) ->
+                        below(key, () -> PreprocessingSpec.fromMap(value).toMap())));
         add(map(
                 d + "labels",
                 "map",
                 null,
                 false,
-                "`mode: sigmoid` or `mode: softmax` with the classes of dataset.json, or a whole mapping with `regions`; see below."
-                        + " null: sigmoid regions.",
+                "What the network's channels mean: `mode: sigmoid` or `mode: softmax` with the classes of dataset.json, a whole mapping"
+                        + " with `regions`, or a `preset`; see below. null: sigmoid, with brats… the preset of that name.",
                 ExperimentKeys::labels));
         add(bool(d + "cache", true, false, "Whether preprocessed cases stay in memory."));
     }
@@ -328,7 +346,7 @@ final class ExperimentKeys {
                         "validation.test",
                         true,
                         false,
-                        "Whether the test cases of the split, if any, are segmented with the bundle at the end and scored (test.json)."));
+                        "Whether the test cases of the split, if any, are segmented with the bundle at the end and scored (folder test)."));
         add(path("output.run_dir", false, "Folder of the run; null: `training_parameters.checkpoint_save_dir`."));
         add(integer(
                 "output.checkpoint_every",
@@ -356,14 +374,14 @@ final class ExperimentKeys {
                 "Form of the network: the fastest exact one, the paper's operations one by one, or the fused form."));
     }
 
+    /** Checks the mapping, but leaves one that takes its classes from the data set as it is. */
     private static Map<String, Object> labels(String key, Map<String, Object> value) {
-        if (value.containsKey("regions")) {
-            return value;
+        if (value.containsKey("regions") || value.containsKey("preset")) {
+            return below(key, () -> LabelSpec.fromMap(value).toMap());
         }
         for (String name : value.keySet()) {
             if (!name.equals("mode")) {
-                throw new ConfigException(
-                        org.segformer3d.api.config.Suggestions.unknownKey(key, name, List.of("mode", "regions")));
+                throw new ConfigException(Suggestions.unknownKey(key, name, List.of("mode", "regions", "preset")));
             }
         }
         Object mode = value.get("mode");
@@ -373,18 +391,28 @@ final class ExperimentKeys {
         return value;
     }
 
+    /** Sections that are also parts of other files name their keys from their own start; here they lie deeper. */
+    private static Map<String, Object> below(String key, Supplier<Map<String, Object>> reading) {
+        try {
+            return reading.get();
+        } catch (ConfigException e) {
+            throw new ConfigException(key.substring(0, key.lastIndexOf('.') + 1) + e.getMessage());
+        }
+    }
+
     private static ConfigKey augmentation(String path) {
         return new ConfigKey(
                 path,
-                "list",
-                List.of(),
+                "none, light, standard, or a list of steps",
+                "none",
                 false,
                 "Random changes of training patches; see below.",
                 (key, found, base) -> {
-                    if (found instanceof List<?> list) {
-                        return ConfigKey.canonical(list);
-                    }
-                    throw ConfigException.of(key, found, "a list");
+                    below(key, () -> {
+                        DatasetSettings.transforms(found);
+                        return Map.of();
+                    });
+                    return ConfigKey.canonical(found);
                 });
     }
 

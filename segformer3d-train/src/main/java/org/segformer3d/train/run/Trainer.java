@@ -1,7 +1,11 @@
 package org.segformer3d.train.run;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Objects;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.train.config.ExperimentConfig;
 
 /**
@@ -11,24 +15,71 @@ import org.segformer3d.train.config.ExperimentConfig;
  * ExperimentConfig config = ExperimentConfig.read(Path.of("examples/hippocampus.yaml"));
  * TrainingOutcome outcome = Trainer.run(config, TrainerOptions.defaults());
  * }</pre>
+ *
+ * <p>A run depends on the experiment, its data and the seed only: on the CPU, stopping and resuming gives the same bits as running
+ * through, wherever it was stopped.
  */
 public final class Trainer {
     private Trainer() {}
 
     /**
-     * Trains to the end, or until asked to stop.
+     * Trains to the end, or until asked to stop, on the backend that the experiment or the options name.
      *
      * @param config the experiment, never {@code null}
      * @param options how it is carried out here, never {@code null}
      * @return what came of it
-     * @throws org.segformer3d.api.config.ConfigException when the experiment doesn't suit its data
-     * @throws RunFolderException when the run folder isn't empty, or can't be resumed
+     * @throws ConfigException when the experiment doesn't suit its data
+     * @throws RunFolderException when the run folder isn't empty, can't be resumed, or is being written to
      * @throws TrainingDivergedException when loss or gradients stop being numbers; the last good checkpoint stays
      * @throws IOException when data can't be read or results can't be written
      */
     public static TrainingOutcome run(ExperimentConfig config, TrainerOptions options) throws IOException {
         Objects.requireNonNull(config, "config");
+        ExperimentConfig effective = options.applyTo(config);
+        // Data and folder come before the backend: what is misspelt shows before natives are loaded.
+        TrainingData data = TrainingData.open(effective);
+        try (RunFolder folder = RunFolder.open(folder(effective), options.resume());
+                Backend backend = Backends.choose(effective.backend().name())
+                        .open(effective.backend().options())) {
+            return run(effective, options, data, folder, backend);
+        }
+    }
+
+    /**
+     * Trains on a backend that is open already, whatever the experiment says about backends.
+     *
+     * @param backend stays the caller's, never {@code null}
+     * @see #run(ExperimentConfig, TrainerOptions)
+     */
+    public static TrainingOutcome run(ExperimentConfig config, TrainerOptions options, Backend backend)
+            throws IOException {
+        Objects.requireNonNull(config, "config");
         Objects.requireNonNull(options, "options");
-        throw new UnsupportedOperationException("training is not there yet");
+        Objects.requireNonNull(backend, "backend");
+        TrainingData data = TrainingData.open(config);
+        try (RunFolder folder = RunFolder.open(folder(config), options.resume())) {
+            return run(config, options, data, folder, backend);
+        }
+    }
+
+    private static TrainingOutcome run(
+            ExperimentConfig config, TrainerOptions options, TrainingData data, RunFolder folder, Backend backend)
+            throws IOException {
+        if (!backend.supportsTraining()) {
+            throw ConfigException.of(
+                    "backend.name", "'" + backend.name() + "', which can't train", "one that can, such as libtorch");
+        }
+        try (TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
+            return run.run();
+        }
+    }
+
+    private static Path folder(ExperimentConfig config) {
+        return config.output()
+                .runFolder()
+                .orElseThrow(() -> ConfigException.of(
+                        "output.run_dir",
+                        "null",
+                        "the folder of the run (or training_parameters.checkpoint_save_dir)"));
     }
 }

@@ -47,10 +47,12 @@ public record EpochRecord(
         map.put("epoch", epoch);
         map.put("steps", steps);
         map.put("learning_rate", learningRate);
-        map.put("loss", loss);
-        dice.ifPresent(value -> map.put("dice", value));
+        map.put("loss", json(loss));
+        dice.ifPresent(value -> map.put("dice", json(value)));
         if (!dicePerClass.isEmpty()) {
-            map.put("dice_per_class", dicePerClass);
+            Map<String, Object> classes = new LinkedHashMap<>();
+            dicePerClass.forEach((name, value) -> classes.put(name, json(value)));
+            map.put("dice_per_class", classes);
             map.put("averaged", averaged);
         }
         map.put("best", best);
@@ -82,11 +84,15 @@ public record EpochRecord(
                 number(map.get("wait_seconds")));
     }
 
+    /** JSON has no NaN and no infinities, so they become text. */
+    private static Object json(double value) {
+        return Double.isFinite(value) ? value : String.valueOf(value);
+    }
+
     private static double number(Object value) {
         if (value instanceof Number number) {
             return number.doubleValue();
         }
-        // JSON has no NaN; Jackson writes it as text.
         if (value instanceof String text
                 && List.of("NaN", "Infinity", "-Infinity").contains(text)) {
             return Double.parseDouble(text);

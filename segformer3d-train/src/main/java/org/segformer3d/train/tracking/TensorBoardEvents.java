@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /**
@@ -47,6 +48,10 @@ public final class TensorBoardEvents implements Tracker {
     @Override
     public void start(List<EpochRecord> history, long steps) throws IOException {
         Files.createDirectories(folder);
+        boolean resumed;
+        try (Stream<Path> inside = Files.list(folder)) {
+            resumed = steps > 0 || inside.findAny().isPresent();
+        }
         // TensorBoard reads a folder's files in the order of their names, so the time comes first.
         Path file;
         long number = System.currentTimeMillis();
@@ -56,7 +61,7 @@ public final class TensorBoardEvents implements Tracker {
         out = Files.newOutputStream(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
         byte[] version = "brain.Event:2".getBytes(StandardCharsets.UTF_8);
         record(event(0, EVENT_FILE_VERSION, version));
-        if (steps > 0) {
+        if (resumed) {
             record(event(steps + 1, EVENT_SESSION_LOG, new byte[] {SESSION_STATUS, SESSION_START}));
         }
         out.flush();

@@ -1,0 +1,91 @@
+package org.segformer3d.train.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.SegmentationRequest;
+import org.segformer3d.eval.inference.Segmenter;
+import org.segformer3d.eval.metrics.CaseScores;
+import org.segformer3d.eval.metrics.Evaluation;
+import org.segformer3d.eval.metrics.EvaluationSummary;
+import org.segformer3d.eval.metrics.Measure;
+import org.segformer3d.train.run.ProgressListener.Validating;
+import org.segformer3d.train.run.TrainingOutcome.CaseScore;
+import org.segformer3d.train.run.TrainingOutcome.TestScores;
+
+/**
+ * Segments the test cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
+ *
+ * @param cases the cases, all with label files
+ * @param folder where predictions and scores go
+ */
+record TestRun(List<Case> cases, Path folder) {
+    /**
+     * Segments and scores.
+     *
+     * @param stop asked before every case
+     * @return {@code null} when it was told to stop
+     */
+    TestScores run(
+            Backend backend,
+            ModelBundle bundle,
+            Map<String, Object> provenance,
+            ProgressListener listener,
+            BooleanSupplier stop)
+            throws IOException {
+        Path predictions = Files.createDirectories(folder.resolve("predictions"));
+        Path labels = cases.get(0).label().orElseThrow().getParent();
+        try (Segmenter segmenter = Segmenter.open(backend, bundle)) {
+            for (int n = 0; n < cases.size(); n++) {
+                if (stop.getAsBoolean()) {
+                    return null;
+                }
+                Case one = cases.get(n);
+                NiftiWriter.writeLabels(
+                        predictions.resolve(one.id() + ".nii.gz"),
+                        segmenter.segment(SegmentationRequest.of(one)).labels());
+                listener.validating(new Validating(one.id(), n + 1, cases.size(), true));
+            }
+        }
+        EvaluationSummary summary = new Evaluation(predictions, labels)
+                .scoring(bundle.labels())
+                .forCases(cases.stream().map(Case::id).toList())
+                .run();
+        summary.write(folder, provenance);
+        if (!summary.failures().isEmpty()) {
+            throw new IOException(
+                    folder + ": " + summary.failures().size() + " test cases couldn't be scored, the first being "
+                            + summary.failures().get(0).id() + ": "
+                            + summary.failures().get(0).reason());
+        }
+        return scores(summary);
+    }
+
+    private static TestScores scores(EvaluationSummary summary) {
+        Map<String, Double> mean = new LinkedHashMap<>();
+        Map<String, Double> spread = new LinkedHashMap<>();
+        for (int c = 0; c < summary.classes().size(); c++) {
+            String name = summary.classes().get(c).name();
+            mean.put(name, summary.spread(Measure.DICE, c).mean());
+            spread.put(name, summary.spread(Measure.DICE, c).std());
+        }
+        List<CaseScore> all = new ArrayList<>();
+        for (CaseScores one : summary.cases()) {
+            Map<String, Double> dice = new LinkedHashMap<>();
+            for (int c = 0; c < summary.classes().size(); c++) {
+                dice.put(summary.classes().get(c).name(), one.get(Measure.DICE, c));
+            }
+            all.add(new CaseScore(one.id(), dice));
+        }
+        return new TestScores(summary.meanOfClasses(Measure.DICE), mean, spread, all);
+    }
+}

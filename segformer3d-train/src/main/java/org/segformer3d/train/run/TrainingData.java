@@ -1,0 +1,207 @@
+package org.segformer3d.train.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.dataset.SegmentationDataset;
+import org.segformer3d.data.dataset.Split;
+import org.segformer3d.data.io.Sha256;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.labels.Region;
+import org.segformer3d.data.loading.CachedCases;
+import org.segformer3d.data.loading.CaseSource;
+import org.segformer3d.data.loading.FileCases;
+import org.segformer3d.data.preprocessing.Preprocessor;
+import org.segformer3d.train.config.DatasetSettings;
+import org.segformer3d.train.config.DatasetSettings.SplitSettings;
+import org.segformer3d.train.config.ExperimentConfig;
+
+/**
+ * The data of an experiment: who trains, validates and tests, and what the channels mean.
+ *
+ * @param name what the data set calls itself
+ * @param labels what the network's channels mean
+ * @param training cases to train on
+ * @param validation cases to validate on; may be empty
+ * @param test cases nobody looks at before the end; may be empty
+ * @param split the ids of all three
+ * @param fingerprint SHA-256 over ids, file names and sizes, which tells another data set from this one
+ */
+record TrainingData(
+        String name,
+        LabelSpec labels,
+        CaseSource training,
+        CaseSource validation,
+        List<Case> test,
+        Split split,
+        String fingerprint) {
+
+    /**
+     * Finds the data.
+     *
+     * @throws ConfigException when the experiment doesn't suit its data
+     * @throws IOException when something is missing or can't be read
+     */
+    static TrainingData open(ExperimentConfig config) throws IOException {
+        DatasetSettings settings = config.dataset();
+        TrainingData data = settings.type().isOfficial() ? official(settings) : folder(settings, config.model());
+        requireChannels(config.model(), data.labels());
+        return data;
+    }
+
+    private static TrainingData folder(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
+        Path root = settings.root()
+                .orElseThrow(() -> ConfigException.of(
+                        "dataset_parameters.root", "null", "the folder of the data set (it has a dataset.json)"));
+        SegmentationDataset dataset = DatasetReader.read(root);
+        int channels = dataset.channels().size();
+        if (channels != model.inChannels()) {
+            throw ConfigException.of(
+                    "model_parameters.in_channels",
+                    model.inChannels(),
+                    channels + " as " + root + " has (" + String.join(", ", dataset.channels()) + ")");
+        }
+        LabelSpec labels = settings.labels()
+                .spec()
+                .orElseGet(() -> labels(dataset, settings.labels().softmax()));
+        Split split = split(settings.split(), dataset.ids());
+        Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
+        List<Case> test = dataset.select(split.test());
+        return new TrainingData(
+                dataset.name(),
+                labels,
+                cached(settings, new FileCases(dataset.select(split.train()), channels, preprocessor)),
+                cached(settings, new FileCases(dataset.select(split.validation()), channels, preprocessor)),
+                test,
+                split,
+                fingerprint(dataset.cases()));
+    }
+
+    private static TrainingData official(DatasetSettings settings) throws IOException {
+        OfficialCases training = OfficialCases.read(settings.trainList(), "train", settings.type());
+        OfficialCases validation = OfficialCases.read(settings.validationList(), "val", settings.type());
+        Split split;
+        try {
+            split = new Split(training.ids(), validation.ids(), List.of());
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException("dataset_parameters.val_dataset_args: " + e.getMessage()
+                    + "; training and validation lists must not share cases");
+        }
+        List<Path> files = new ArrayList<>(training.files());
+        files.addAll(validation.files());
+        return new TrainingData(
+                settings.type().name().toLowerCase(java.util.Locale.ROOT),
+                settings.labels().spec().orElse(training.labels()),
+                cached(settings, training),
+                cached(settings, validation),
+                List.of(),
+                split,
+                Sha256.of(files.stream().map(TrainingData::line).collect(Collectors.joining())));
+    }
+
+    private static CaseSource cached(DatasetSettings settings, CaseSource source) {
+        return settings.cached() ? new CachedCases(source) : source;
+    }
+
+    private static Split split(SplitSettings settings, List<String> ids) throws IOException {
+        if (settings.file().isPresent()) {
+            Split split = Split.read(settings.file().get());
+            if (split.train().isEmpty()) {
+                throw ConfigException.of(
+                        "dataset_parameters.split.file", settings.file().get() + " without training cases", "some");
+            }
+            return split;
+        }
+        double kept = 1 - settings.testFraction();
+        boolean test = settings.testFraction() > 0;
+        boolean validation = settings.validationFraction() > 0;
+        try {
+            if (test && validation) {
+                return Split.trainValidationTest(ids, kept, settings.validationFraction(), settings.seed());
+            }
+            if (test) {
+                return Split.trainTest(ids, kept, settings.seed());
+            }
+            if (validation) {
+                Split two = Split.trainTest(ids, 1 - settings.validationFraction(), settings.seed());
+                return new Split(two.train(), two.test(), List.of());
+            }
+            return new Split(ids, List.of(), List.of());
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException("dataset_parameters.split: " + e.getMessage());
+        }
+    }
+
+    /** Returns the channels for the classes that a data set names itself. */
+    static LabelSpec labels(SegmentationDataset dataset, boolean softmax) {
+        String key = "dataset_parameters.labels";
+        if (dataset.labels().isEmpty()) {
+            throw new ConfigException(
+                    key + ": " + dataset.root() + " doesn't name its labels; name them here with mode and regions");
+        }
+        List<Region> regions = new ArrayList<>();
+        for (LabelClass one : dataset.labels()) {
+            if (one.isIgnore()) {
+                throw new ConfigException(key + ": " + dataset.root() + " has a label 'ignore' (value " + one.value()
+                        + "), which training can't leave out yet; map it to a class here with mode and regions");
+            }
+            boolean background = one.values().equals(List.of(0));
+            if (softmax || !background) {
+                regions.add(new Region(one.name(), one.values(), written(one, dataset.labels())));
+            }
+        }
+        if (softmax && dataset.hasRegions()) {
+            throw new ConfigException(key + ".mode: found softmax with the overlapping regions of " + dataset.root()
+                    + ", expected sigmoid");
+        }
+        return new LabelSpec(softmax ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID, regions);
+    }
+
+    /** Returns the value that a region writes: the one that no smaller region claims, so that nested regions can be told apart. */
+    private static int written(LabelClass region, List<LabelClass> all) {
+        for (int value : region.values()) {
+            boolean claimed = all.stream()
+                    .anyMatch(other -> other.values().size() < region.values().size()
+                            && other.values().contains(value));
+            if (!claimed) {
+                return value;
+            }
+        }
+        return region.values().get(0);
+    }
+
+    private static void requireChannels(SegFormer3DConfig model, LabelSpec labels) {
+        if (model.numClasses() != labels.channels()) {
+            throw ConfigException.of(
+                    "model_parameters.num_classes",
+                    model.numClasses(),
+                    labels.channels() + ", one for each of " + String.join(", ", labels.names()));
+        }
+    }
+
+    private static String fingerprint(List<Case> cases) {
+        StringBuilder text = new StringBuilder();
+        for (Case one : cases) {
+            text.append(one.id()).append('\n');
+            one.images().forEach(file -> text.append(line(file)));
+            one.label().ifPresent(file -> text.append(line(file)));
+        }
+        return Sha256.of(text.toString());
+    }
+
+    private static String line(Path file) {
+        try {
+            return file.getFileName() + " " + Files.size(file) + "\n";
+        } catch (IOException e) {
+            return file.getFileName() + " missing\n";
+        }
+    }
+}

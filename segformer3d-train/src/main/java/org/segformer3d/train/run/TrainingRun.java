@@ -1,0 +1,697 @@
+package org.segformer3d.train.run;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.SplittableRandom;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.training.TrainingBatch;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSession.TrainingState;
+import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.loading.Batch;
+import org.segformer3d.data.loading.Epoch;
+import org.segformer3d.data.loading.LoaderSpec;
+import org.segformer3d.data.loading.PatchLoader;
+import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.Blend;
+import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.train.config.DatasetSettings;
+import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.config.ExperimentConfig.EarlyStop;
+import org.segformer3d.train.config.ExperimentConfig.StartSettings;
+import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
+import org.segformer3d.train.run.Checkpoint.Position;
+import org.segformer3d.train.run.TrainingOutcome.End;
+import org.segformer3d.train.run.TrainingOutcome.TestScores;
+import org.segformer3d.train.schedule.LearningRateSchedule;
+import org.segformer3d.train.schedule.ScheduleSpec.Watched;
+import org.segformer3d.train.tracking.CurvePicture;
+import org.segformer3d.train.tracking.EpochRecord;
+import org.segformer3d.train.tracking.HistoryFiles;
+import org.segformer3d.train.tracking.TensorBoardEvents;
+import org.segformer3d.train.tracking.Tracker;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One run under way: the session, the loader, the trackers and the position. Used once, by one thread. */
+final class TrainingRun implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
+
+    private final ExperimentConfig config;
+    private final TrainerOptions options;
+    private final TrainingData data;
+    private final RunFolder folder;
+    private final Backend backend;
+    private final LearningRateSchedule schedule;
+    private final Validation validation;
+    private final int epochs;
+    private final long startNanos = System.nanoTime();
+    private final List<EpochRecord> history = new ArrayList<>();
+    private final List<Tracker> trackers = new ArrayList<>();
+    private final Pace pace = new Pace();
+
+    private TrainingSession session;
+    private PatchLoader loader;
+    private Position position = Position.START;
+
+    TrainingRun(ExperimentConfig config, TrainerOptions options, TrainingData data, RunFolder folder, Backend backend) {
+        this.config = config;
+        this.options = options;
+        this.data = data;
+        this.folder = folder;
+        this.backend = backend;
+        this.schedule = new LearningRateSchedule(config.schedule());
+        this.epochs = config.training().epochs();
+        ValidationSettings v = config.validation();
+        this.validation = new Validation(
+                data.validation(),
+                data.labels(),
+                new InferenceSpec(
+                        v.roi(), v.overlap(), v.gaussian() ? Blend.GAUSSIAN : Blend.CONSTANT, v.windowBatch()));
+    }
+
+    TrainingOutcome run() throws IOException {
+        Optional<Checkpoint> resumed = start();
+        try {
+            loader = loader();
+            for (Tracker tracker : trackers) {
+                tracker.start(history, position.steps());
+            }
+            options.listener()
+                    .started(new ProgressListener.Start(
+                            folder.root(),
+                            backend.name() + " on " + backend.device(),
+                            data.training().size(),
+                            data.validation().size(),
+                            data.test().size(),
+                            position.epoch(),
+                            epochs,
+                            stepsPerEpoch(),
+                            trainedParameters()));
+            resumed.ifPresent(checkpoint -> options.listener()
+                    .message("going on after " + checkpoint.position().epoch() + " epochs and "
+                            + checkpoint.position().steps() + " steps"));
+            return finish(trainEpochs());
+        } finally {
+            closeTrackers();
+        }
+    }
+
+    /** Makes the session and brings it to where the run starts or goes on. */
+    private Optional<Checkpoint> start() throws IOException {
+        Optional<Checkpoint> checkpoint = Optional.empty();
+        boolean resumes = false;
+        if (options.resume()) {
+            if (Checkpoint.exists(folder.last())) {
+                checkpoint = Optional.of(Checkpoint.read(folder.last()));
+                resumes = true;
+            } else {
+                options.listener().message(folder.root() + " has no checkpoint yet; starting from the beginning");
+            }
+        }
+        StartSettings start = config.start();
+        if (checkpoint.isEmpty() && start.kind() == StartSettings.Kind.CHECKPOINT) {
+            checkpoint = Optional.of(Checkpoint.read(start.path().orElseThrow()));
+        }
+        if (checkpoint.isPresent()) {
+            requireCompatible(checkpoint.get(), resumes);
+        }
+        TrainingState given = initialState(checkpoint, start);
+        session = backend.train(new TrainingSpec(
+                config.model(),
+                given.weights(),
+                config.loss(),
+                config.optimizer(),
+                config.training().clipNorm(),
+                config.training().emaDecay()));
+        if (checkpoint.isPresent() || given.updates() > 0) {
+            session.restore(given);
+        }
+        if (checkpoint.isPresent()) {
+            Position found = checkpoint.get().position();
+            history.addAll(checkpoint.get().history());
+            // A run that merely starts from another run's checkpoint has no best weights of its own yet.
+            position = resumes
+                    ? found
+                    : new Position(
+                            found.epoch(), found.batches(), found.lossSum(), found.steps(), OptionalDouble.empty(), -1);
+        }
+        config.write(folder.config());
+        data.split().write(folder.split());
+        trackers.addAll(trackers());
+        return checkpoint;
+    }
+
+    private TrainingState initialState(Optional<Checkpoint> checkpoint, StartSettings start) throws IOException {
+        ModelLayout layout = ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers()));
+        if (checkpoint.isPresent()) {
+            TrainingState state = checkpoint.get().state();
+            state.weights().require(layout);
+            return state;
+        }
+        if (start.kind() == StartSettings.Kind.WEIGHTS) {
+            Path path = start.path().orElseThrow();
+            StateDict weights = WeightFiles.read(path).require(layout);
+            if (start.withOptimizer()) {
+                TrainingState state = Checkpoint.read(path).state();
+                return new TrainingState(weights, state.optimizer(), state.averaged(), state.updates());
+            }
+            return new TrainingState(weights, StateDict.of(Map.of()), Optional.empty(), 0);
+        }
+        StateDict random =
+                WeightInitializer.initialize(layout, config.training().seed());
+        return new TrainingState(random, StateDict.of(Map.of()), Optional.empty(), 0);
+    }
+
+    /** Refuses what would make the rest of the run another run, and tells what else has changed. */
+    private void requireCompatible(Checkpoint checkpoint, boolean resumes) throws IOException {
+        Map<String, Object> before = flat(
+                ExperimentConfig.of(checkpoint.configuration(), folder.root()).toMap());
+        Map<String, Object> now = flat(config.toMap());
+        List<String> changed = new ArrayList<>();
+        for (Map.Entry<String, Object> entry : now.entrySet()) {
+            String key = entry.getKey();
+            Object old = before.get(key);
+            if (java.util.Objects.equals(old, entry.getValue())) {
+                continue;
+            }
+            boolean decisive = key.startsWith("model_parameters")
+                    || key.equals("optimizer.optimizer_type")
+                    || key.equals("ema.enabled");
+            boolean followed = key.equals("training_parameters.seed")
+                    || key.startsWith("dataset_parameters.") && !ExperimentConfig.isPlaceOrSpeed(key);
+            if (decisive || resumes && followed) {
+                throw new RunFolderException(
+                        folder.root(),
+                        "can't go on from the checkpoint: " + key + " was " + old + " and is now " + entry.getValue()
+                                + "; set it back, or start a new run in another folder");
+            }
+            changed.add(key);
+        }
+        Map<String, Object> from = checkpoint.provenance();
+        if (resumes && !data.fingerprint().equals(from.get("data_fingerprint"))) {
+            throw new RunFolderException(
+                    folder.root(),
+                    "can't go on from the checkpoint: the data set has changed (other cases, or files of other sizes)");
+        }
+        if (resumes && !data.split().train().equals(from.get("training_cases"))) {
+            throw new RunFolderException(
+                    folder.root(),
+                    "can't go on from the checkpoint: other cases would be trained on (the split has changed)");
+        }
+        changed.removeIf(key -> key.startsWith("output.") || key.startsWith("tracking.") || key.startsWith("backend."));
+        if (!changed.isEmpty() && resumes) {
+            options.listener().message("going on with other values of " + String.join(", ", changed));
+        }
+    }
+
+    private static Map<String, Object> flat(Map<String, Object> tree) {
+        Map<String, Object> flat = new LinkedHashMap<>();
+        tree.forEach((key, value) -> {
+            if (value instanceof Map<?, ?> inner) {
+                Map<String, Object> below = new LinkedHashMap<>();
+                inner.forEach((k, v) -> below.put(String.valueOf(k), v));
+                flat(below).forEach((k, v) -> flat.put(key + "." + k, v));
+            } else {
+                flat.put(key, value);
+            }
+        });
+        return flat;
+    }
+
+    private PatchLoader loader() {
+        DatasetSettings d = config.dataset();
+        return new PatchLoader(
+                data.training(),
+                data.labels(),
+                new LoaderSpec(
+                        d.batchSize(),
+                        d.shuffled(),
+                        d.dropLast(),
+                        d.workers(),
+                        d.patch(),
+                        d.samplesPerCase(),
+                        d.foregroundFraction(),
+                        d.augmentation(),
+                        config.training().seed()));
+    }
+
+    private List<Tracker> trackers() {
+        List<Tracker> list = new ArrayList<>();
+        if (config.output().csv()) {
+            list.add(HistoryFiles.csv(folder.file("history.csv")));
+        }
+        if (config.output().jsonLines()) {
+            list.add(HistoryFiles.jsonLines(folder.file("history.jsonl")));
+        }
+        if (config.output().tensorBoard()) {
+            list.add(new TensorBoardEvents(folder.file("tensorboard")));
+        }
+        if (config.output().curve()) {
+            list.add(new CurvePicture(folder.file("curve.png"), config.project()));
+        }
+        return list;
+    }
+
+    private int stepsPerEpoch() {
+        int n = config.training().accumulatedBatches();
+        return (loader.batchesPerEpoch() + n - 1) / n;
+    }
+
+    private long trainedParameters() {
+        return ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers())).parameters().stream()
+                .filter(spec -> spec.role().isTrained())
+                .mapToLong(ParameterSpec::elements)
+                .sum();
+    }
+
+    private End trainEpochs() throws IOException {
+        while (position.epoch() < epochs) {
+            if (stopsEarly()) {
+                options.listener().message("validation Dice has stopped rising; ending early");
+                return End.EARLY;
+            }
+            int epoch = position.epoch();
+            double rate = schedule.rate(epoch, watched());
+            long start = System.nanoTime();
+            long waited = loader.waitNanos();
+            if (!trainEpoch(epoch, rate)) {
+                save();
+                return End.STOPPED;
+            }
+            double seconds = (System.nanoTime() - start) * 1e-9;
+            double waitSeconds = (loader.waitNanos() - waited) * 1e-9;
+            if (!endEpoch(epoch, rate, seconds, waitSeconds)) {
+                save();
+                return End.STOPPED;
+            }
+        }
+        return End.FINISHED;
+    }
+
+    /**
+     * Trains the batches of an epoch that aren't done yet.
+     *
+     * @return whether the epoch was finished; false when asked to stop
+     */
+    private boolean trainEpoch(int epoch, double rate) throws IOException {
+        int group = config.training().accumulatedBatches();
+        int total = loader.batchesPerEpoch();
+        try (Epoch batches = loader.epoch(epoch)) {
+            Iterator<Batch> iterator = batches.iterator();
+            for (int done = 0; done < position.batches(); done++) {
+                iterator.next();
+            }
+            pace.beginEpoch(loader.waitNanos());
+            double groupLoss = 0;
+            int inGroup = 0;
+            // The cases of the step under way: one entry a patch.
+            List<String> cases = new ArrayList<>();
+            while (position.batches() < total) {
+                if (inGroup == 0 && options.stop().getAsBoolean()) {
+                    return false;
+                }
+                Batch batch = iterator.next();
+                cases.addAll(batch.caseIds());
+                double loss = session.accumulate(
+                        new TrainingBatch(batch.input(), batch.target(), dropoutSeed(epoch, batch.index())),
+                        1.0 / group);
+                if (!Double.isFinite(loss)) {
+                    throw diverged("the loss is " + loss, epoch, cases);
+                }
+                groupLoss += loss;
+                inGroup++;
+                boolean last = position.batches() + 1 == total;
+                long steps = position.steps();
+                if (inGroup == group || last) {
+                    double norm = session.update(rate);
+                    if (!Double.isFinite(norm)) {
+                        throw diverged("the gradients' norm is " + norm, epoch, cases);
+                    }
+                    steps++;
+                    tell(epoch, rate, steps, position.batches() + 1, groupLoss / inGroup, norm, cases.size());
+                    groupLoss = 0;
+                    inGroup = 0;
+                    cases.clear();
+                }
+                position = new Position(
+                        epoch,
+                        position.batches() + 1,
+                        position.lossSum() + loss,
+                        steps,
+                        position.best(),
+                        position.bestEpoch());
+            }
+        }
+        return true;
+    }
+
+    private TrainingDivergedException diverged(String what, int epoch, List<String> cases) throws IOException {
+        String good = Checkpoint.exists(folder.last())
+                ? "the state before is in " + folder.last()
+                : "there is no earlier checkpoint";
+        return new TrainingDivergedException(
+                "epoch " + (epoch + 1) + ", step " + (position.steps() + 1) + ": " + what + " with the cases "
+                        + String.join(", ", cases) + "; " + good
+                        + "; try a lower learning rate, clip_gradients, or look at these cases",
+                cases);
+    }
+
+    /** Random numbers of a forward pass depend on where it is in the run, not on what happened before. */
+    private long dropoutSeed(int epoch, int batch) {
+        SplittableRandom random = new SplittableRandom(config.training().seed());
+        return random.nextLong() ^ (0x9e3779b97f4a7c15L * (epoch + 1)) ^ (0xbf58476d1ce4e5b9L * (batch + 1));
+    }
+
+    private void tell(int epoch, double rate, long steps, int batches, double loss, double norm, int patches)
+            throws IOException {
+        for (Tracker tracker : trackers) {
+            tracker.step(steps, loss, norm);
+        }
+        int group = config.training().accumulatedBatches();
+        int step = (batches + group - 1) / group;
+        pace.step(patches);
+        int stepsLeft = stepsPerEpoch() - step + (epochs - 1 - epoch) * stepsPerEpoch();
+        options.listener()
+                .step(new ProgressListener.Step(
+                        epoch,
+                        epochs,
+                        step,
+                        stepsPerEpoch(),
+                        loss,
+                        rate,
+                        norm,
+                        pace.patchesPerSecond(),
+                        pace.remaining(stepsLeft, validationsAfter(epoch)),
+                        pace.waitShare(loader.waitNanos())));
+        if (steps % config.training().printEvery() == 0) {
+            LOG.info(
+                    "epoch {} of {}, step {}, loss {}, learning rate {}, gradient norm {}",
+                    epoch + 1,
+                    epochs,
+                    steps,
+                    (float) loss,
+                    (float) rate,
+                    (float) norm);
+        }
+    }
+
+    /**
+     * Validates where it is due, and saves.
+     *
+     * @return whether the epoch was finished; false when asked to stop
+     */
+    private boolean endEpoch(int epoch, double rate, double seconds, double waitSeconds) throws IOException {
+        Validation.Result result = null;
+        boolean averaged = usesAverage(epoch);
+        if (isValidated(epoch)) {
+            long start = System.nanoTime();
+            try (SegmentationModel model = session.snapshot(averaged)) {
+                result = validation.run(model, options.listener(), options.stop());
+            }
+            if (result == null) {
+                return false;
+            }
+            pace.validated(System.nanoTime() - start);
+        }
+        boolean best = result != null
+                && (position.best().isEmpty()
+                        || result.mean() >= position.best().getAsDouble());
+        EpochRecord record = new EpochRecord(
+                epoch,
+                position.steps(),
+                rate,
+                position.lossSum() / Math.max(1, position.batches()),
+                result == null ? OptionalDouble.empty() : OptionalDouble.of(result.mean()),
+                result == null ? Map.of() : result.perClass(),
+                result != null && averaged,
+                best,
+                seconds,
+                waitSeconds);
+        history.add(record);
+        position = new Position(
+                epoch + 1,
+                0,
+                0,
+                position.steps(),
+                best ? record.dice() : position.best(),
+                best ? epoch : position.bestEpoch());
+        for (Tracker tracker : trackers) {
+            tracker.epoch(history);
+        }
+        // Best before last: a run killed in between repeats the epoch and writes the same best again.
+        if (best) {
+            Checkpoint checkpoint = checkpoint();
+            checkpoint.write(folder.best());
+            writeBundle(checkpoint.state(), record);
+        }
+        if (position.epoch() % config.output().checkpointEvery() == 0 || position.epoch() == epochs || stopsEarly()) {
+            save();
+        }
+        options.listener()
+                .epoch(new ProgressListener.EpochSummary(
+                        epoch,
+                        epochs,
+                        record.steps(),
+                        rate,
+                        record.loss(),
+                        record.dice(),
+                        record.dicePerClass(),
+                        best,
+                        seconds,
+                        record.waitShare()));
+        return true;
+    }
+
+    private boolean validates() {
+        return config.validation().enabled() && data.validation().size() > 0;
+    }
+
+    private boolean isValidated(int epoch) {
+        return validates() && ((epoch + 1) % config.validation().every() == 0 || epoch + 1 == epochs);
+    }
+
+    /** Returns how many validations follow an epoch's last step, its own included. */
+    private int validationsAfter(int epoch) {
+        int count = 0;
+        for (int e = epoch; e < epochs; e++) {
+            count += isValidated(e) ? 1 : 0;
+        }
+        return count;
+    }
+
+    private boolean usesAverage(int epoch) {
+        return config.training().emaDecay().isPresent()
+                && ((epoch + 1) % config.training().emaValidationEvery() == 0 || epoch + 1 == epochs);
+    }
+
+    private List<Double> watched() {
+        boolean loss = config.schedule().watched() == Watched.LOSS;
+        return history.stream()
+                .map(record -> loss ? record.loss() : record.dice().orElse(Double.NaN))
+                .toList();
+    }
+
+    private boolean stopsEarly() {
+        Optional<EarlyStop> rule = config.training().earlyStop();
+        if (rule.isEmpty()) {
+            return false;
+        }
+        double best = Double.NEGATIVE_INFINITY;
+        int without = 0;
+        for (EpochRecord record : history) {
+            if (record.dice().isPresent()) {
+                double dice = record.dice().getAsDouble();
+                if (dice > best + rule.get().minDelta()) {
+                    best = dice;
+                    without = 0;
+                } else {
+                    without++;
+                }
+            }
+        }
+        return without >= rule.get().patience();
+    }
+
+    private Checkpoint checkpoint() {
+        return new Checkpoint(session.state(), position, history, config.toMap(), provenance());
+    }
+
+    private void save() throws IOException {
+        checkpoint().write(folder.last());
+    }
+
+    private Map<String, Object> provenance() {
+        Map<String, Object> map = Provenance.of(backend);
+        map.put("project", config.project());
+        map.put("seed", config.training().seed());
+        map.put("data", data.name());
+        map.put("data_fingerprint", data.fingerprint());
+        map.put("training_cases", data.split().train());
+        return map;
+    }
+
+    private void writeBundle(TrainingState state, EpochRecord record) throws IOException {
+        Map<String, Object> map = provenance();
+        map.put("epochs", record.epoch() + 1);
+        map.put("steps", record.steps());
+        map.put("averaged_weights", record.averaged());
+        if (record.dice().isPresent()) {
+            map.put("validation", record.toMap());
+        }
+        map.put("validation_cases", data.split().validation());
+        map.put("test_cases", data.split().test());
+        map.put("experiment", config.toMap());
+        new ModelBundle(
+                        config.project(),
+                        config.model(),
+                        record.averaged() ? state.averaged().orElseThrow() : state.weights(),
+                        config.dataset().preprocessing(),
+                        data.labels(),
+                        validation.inference(),
+                        map)
+                .write(folder.bundle());
+    }
+
+    private TrainingOutcome finish(End end) throws IOException {
+        TrainingState state = session.state();
+        Optional<TestScores> test = Optional.empty();
+        if (end != End.STOPPED) {
+            if (position.best().isEmpty() && !history.isEmpty()) {
+                // Nothing was validated, so the last weights are the result.
+                EpochRecord last = history.get(history.size() - 1);
+                boolean averaged = state.averaged().isPresent();
+                checkpoint().write(folder.best());
+                writeBundle(state, withAverage(last, averaged));
+            } else if (!Files.exists(folder.bundle()) && !history.isEmpty()) {
+                writeBundle(Checkpoint.read(folder.best()).state(), history.get(position.bestEpoch()));
+            }
+            if (config.validation().test() && !data.test().isEmpty()) {
+                test = Optional.ofNullable(new TestRun(data.test(), folder.test())
+                        .run(
+                                backend,
+                                ModelBundle.read(folder.bundle()),
+                                provenance(),
+                                options.listener(),
+                                options.stop()));
+            }
+        }
+        TrainingOutcome outcome = new TrainingOutcome(
+                end != End.STOPPED && config.validation().test() && !data.test().isEmpty() && test.isEmpty()
+                        ? End.STOPPED
+                        : end,
+                folder.root(),
+                position.epoch(),
+                position.steps(),
+                history.isEmpty() ? Double.NaN : history.get(history.size() - 1).loss(),
+                position.best(),
+                position.best().isPresent() ? position.bestEpoch() : position.epoch() - 1,
+                Files.exists(folder.bundle()) ? Optional.of(folder.bundle()) : Optional.empty(),
+                test,
+                state.weights().hash(),
+                (System.nanoTime() - startNanos) * 1e-9);
+        options.listener().finished(outcome);
+        return outcome;
+    }
+
+    private static EpochRecord withAverage(EpochRecord record, boolean averaged) {
+        return new EpochRecord(
+                record.epoch(),
+                record.steps(),
+                record.learningRate(),
+                record.loss(),
+                record.dice(),
+                record.dicePerClass(),
+                averaged,
+                record.best(),
+                record.seconds(),
+                record.waitSeconds());
+    }
+
+    private void closeTrackers() throws IOException {
+        IOException failure = null;
+        for (Tracker tracker : trackers) {
+            try {
+                tracker.close();
+            } catch (IOException e) {
+                failure = e;
+            }
+        }
+        if (failure != null) {
+            throw failure;
+        }
+    }
+
+    @Override
+    public void close() {
+        if (loader != null) {
+            loader.close();
+        }
+        if (session != null) {
+            session.close();
+        }
+    }
+
+    /** How fast the run goes, for the remaining time. */
+    private static final class Pace {
+        private long trainingNanos;
+        private long steps;
+        private long validationNanos;
+        private int validations;
+        private long epochStart;
+        private long epochWait;
+        private long lastStep;
+        private long epochPatches;
+
+        void beginEpoch(long waitNanos) {
+            epochStart = System.nanoTime();
+            epochWait = waitNanos;
+            lastStep = epochStart;
+            epochPatches = 0;
+        }
+
+        void step(int patches) {
+            long now = System.nanoTime();
+            trainingNanos += now - lastStep;
+            lastStep = now;
+            steps++;
+            epochPatches += patches;
+        }
+
+        void validated(long nanos) {
+            validationNanos += nanos;
+            validations++;
+        }
+
+        double patchesPerSecond() {
+            return epochPatches / Math.max(1e-9, (lastStep - epochStart) * 1e-9);
+        }
+
+        double waitShare(long waitNanos) {
+            return Math.min(1, (waitNanos - epochWait) / (double) Math.max(1, lastStep - epochStart));
+        }
+
+        Duration remaining(int stepsLeft, int validationsLeft) {
+            double perStep = trainingNanos / (double) Math.max(1, steps);
+            double perValidation = validations == 0 ? 0 : validationNanos / (double) validations;
+            return Duration.ofNanos((long) (perStep * stepsLeft + perValidation * validationsLeft));
+        }
+    }
+}
