@@ -1,7 +1,6 @@
 package org.segformer3d.data.weights;
 
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -195,10 +194,11 @@ public final class PyTorchFile {
         if (object instanceof PickledObject other) {
             return "a " + other.type();
         }
+        if (object instanceof byte[]) {
+            return "bytes";
+        }
         return TensorResolver.isTensor(object)
                 ? "a single tensor"
-                : object instanceof ByteBuffer || object instanceof byte[]
-                        ? "bytes"
-                        : "a " + object.getClass().getSimpleName();
+                : "a " + object.getClass().getSimpleName();
     }
 }

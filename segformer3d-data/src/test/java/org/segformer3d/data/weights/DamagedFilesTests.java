@@ -300,13 +300,59 @@ class DamagedFilesTests {
         }
 
         @Test
-        void includeTheSameNameTwice() throws IOException {
+        void aboutOneNameTwiceAreRefused() throws IOException {
             byte[] good = withPickle(tensor("K\u0001", "K\0", "(K\u0001t", "(K\u0001t"), "1234");
-            String text = new String(good, StandardCharsets.ISO_8859_1).replace("a/data/0", "b/data.p");
+            // The same central entry a second time in the place of the first one's directory.
+            ByteBuffer bytes = ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN);
+            int end = good.length - 22;
+            int central = bytes.getInt(end + 16);
+            ByteBuffer twice = ByteBuffer.allocate(good.length + end - central).order(ByteOrder.LITTLE_ENDIAN);
+            twice.put(good, 0, end).put(good, central, end - central).put(good, end, 22);
+            int newEnd = twice.capacity() - 22;
+            twice.putShort(newEnd + 10, (short) 4).putInt(newEnd + 12, 2 * (end - central));
+            refused(twice.array(), CorruptFileException.class, "two entries named 'a/data.pkl'");
+        }
+
+        @Test
+        void areNotWhatZip64RecordsMake() throws IOException {
+            byte[] good = withPickle(tensor("K\u0001", "K\0", "(K\u0001t", "(K\u0001t"), "\0\0\u0080?");
+            ByteBuffer bytes = ByteBuffer.wrap(good).order(ByteOrder.LITTLE_ENDIAN);
+            int end = good.length - 22;
+            int central = bytes.getInt(end + 16);
+            // Moves every number of the directory into its 64-bit place, as files above 4 GiB have them.
+            ByteBuffer wide =
+                    ByteBuffer.allocate(good.length + 56 + 20 + 2 * 28).order(ByteOrder.LITTLE_ENDIAN);
+            wide.put(good, 0, central);
+            for (int at = central; at < end; ) {
+                int name = bytes.getShort(at + 28);
+                assertThat(bytes.getShort(at + 30) + bytes.getShort(at + 32)).isZero();
+                int entry = wide.position();
+                wide.put(good, at, 46 + name);
+                wide.putInt(entry + 20, -1)
+                        .putInt(entry + 24, -1)
+                        .putInt(entry + 42, -1)
+                        .putShort(entry + 30, (short) 28);
+                wide.putShort((short) 1).putShort((short) 24);
+                wide.putLong(bytes.getInt(at + 24))
+                        .putLong(bytes.getInt(at + 20))
+                        .putLong(bytes.getInt(at + 42));
+                at += 46 + name;
+            }
+            int record = wide.position();
+            wide.putInt(0x06064b50).putLong(44).putInt(0).putLong(0);
+            wide.putLong(2).putLong(2).putLong(record - central).putLong(central);
+            wide.putInt(0x07064b50).putInt(0).putLong(record).putInt(1);
+            wide.putInt(0x06054b50).putInt(0).putInt(-1).putInt(-1).putInt(-1).putShort((short) 0);
+            assertThat(wide.hasRemaining()).isFalse();
+            assertThat(read("wide.pt", wide.array(), "zip64").get("w").toDoubles())
+                    .containsExactly(1);
             refused(
-                    text.replace("a/data.pkl", "b/data.pk").getBytes(StandardCharsets.ISO_8859_1),
+                    ByteBuffer.wrap(wide.array().clone())
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putLong(record + 48, Long.MAX_VALUE)
+                            .array(),
                     CorruptFileException.class,
-                    "");
+                    "lies outside the file");
         }
     }
 

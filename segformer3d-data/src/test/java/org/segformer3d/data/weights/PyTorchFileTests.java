@@ -179,6 +179,17 @@ class PyTorchFileTests {
         }
 
         @Test
+        void haveTheTensorsInsideOtherObjectsReadToo() throws IOException {
+            // Namespace(x=numpy.array([1], 'u1'))
+            Path file = Pickles.write(
+                    folder.resolve("namespace.pkl"),
+                    "cargparse\nNamespace\n)\u0081}U\u0001xcnumpy.core.multiarray\n_reconstruct\n)R"
+                            + "((K\u0001tcnumpy\ndtype\n(U\u0002u1tRI00\nU\u0001\u0001tbsb.");
+            PickledObject object = (PickledObject) PyTorchFile.read(file);
+            assertThat(object.state()).isEqualTo(Map.of("x", HostTensor.of(new byte[] {1}, 1)));
+        }
+
+        @Test
         void mayBeOneTensor() throws IOException {
             HostTensor tensor = PyTorchFile.readTensor(Fixtures.file("tensor.pt"));
             assertThat(tensor).isEqualTo(HostTensor.of(new float[] {-2, -1.25f, -0.5f, 0.25f, 1, 1.75f}, 2, 3));
