@@ -22,7 +22,10 @@ public record GibbsNoise(double alpha) implements Transform {
     public Sample apply(Sample sample) {
         Grid size = sample.size();
         int voxels = sample.voxels();
-        Fourier[] transforms = {new Fourier(size.depth()), new Fourier(size.height()), new Fourier(size.width())};
+        int plane = size.height() * size.width();
+        Fourier[] transforms = {
+            new Fourier(size.depth(), plane), new Fourier(size.height(), size.width()), new Fourier(size.width(), 1)
+        };
         double[] re = new double[voxels];
         double[] im = new double[voxels];
         for (int c = 0; c < sample.channels(); c++) {
@@ -41,29 +44,20 @@ public record GibbsNoise(double alpha) implements Transform {
     }
 
     private static void alongAxes(double[] re, double[] im, Grid size, Fourier[] transforms, boolean inverse) {
+        int[] block = {size.tokens(), size.height() * size.width(), size.width()};
         for (int axis = 0; axis < 3; axis++) {
-            int count = size.size(axis);
-            int inner = axis == 0 ? size.height() * size.width() : axis == 1 ? size.width() : 1;
-            int outer = size.tokens() / (count * inner);
-            double[] lineRe = new double[count];
-            double[] lineIm = new double[count];
-            for (int a = 0; a < outer; a++) {
-                for (int i = 0; i < inner; i++) {
-                    int first = a * count * inner + i;
-                    for (int k = 0; k < count; k++) {
-                        lineRe[k] = re[first + k * inner];
-                        lineIm[k] = im[first + k * inner];
-                    }
-                    if (inverse) {
-                        transforms[axis].inverse(lineRe, lineIm);
-                    } else {
-                        transforms[axis].forward(lineRe, lineIm);
-                    }
-                    for (int k = 0; k < count; k++) {
-                        re[first + k * inner] = lineRe[k];
-                        im[first + k * inner] = lineIm[k];
-                    }
+            double[] blockRe = new double[block[axis]];
+            double[] blockIm = new double[block[axis]];
+            for (int from = 0; from < re.length; from += block[axis]) {
+                System.arraycopy(re, from, blockRe, 0, block[axis]);
+                System.arraycopy(im, from, blockIm, 0, block[axis]);
+                if (inverse) {
+                    transforms[axis].inverse(blockRe, blockIm);
+                } else {
+                    transforms[axis].forward(blockRe, blockIm);
                 }
+                System.arraycopy(blockRe, 0, re, from, block[axis]);
+                System.arraycopy(blockIm, 0, im, from, block[axis]);
             }
         }
     }

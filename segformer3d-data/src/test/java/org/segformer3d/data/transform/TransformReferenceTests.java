@@ -105,7 +105,7 @@ class TransformReferenceTests {
             double[] im = random.doubles(n).toArray();
             double[] outRe = re.clone();
             double[] outIm = im.clone();
-            Fourier fourier = new Fourier(n);
+            Fourier fourier = new Fourier(n, 1);
             fourier.forward(outRe, outIm);
             for (int k = 0; k < n; k++) {
                 double sumRe = 0;
@@ -122,6 +122,29 @@ class TransformReferenceTests {
             fourier.inverse(outRe, outIm);
             for (int k = 0; k < n; k++) {
                 assertThat(Math.hypot(outRe[k] - re[k], outIm[k] - im[k])).isLessThan(1e-12);
+            }
+        }
+    }
+
+    @Test
+    void transforms_all_columns_of_a_block_at_once() {
+        SplittableRandom random = new SplittableRandom(6);
+        double[] re = random.doubles(12 * 5).toArray();
+        double[] im = random.doubles(12 * 5).toArray();
+        double[] blockRe = re.clone();
+        double[] blockIm = im.clone();
+        new Fourier(12, 5).forward(blockRe, blockIm);
+        for (int column = 0; column < 5; column++) {
+            double[] lineRe = new double[12];
+            double[] lineIm = new double[12];
+            for (int j = 0; j < 12; j++) {
+                lineRe[j] = re[j * 5 + column];
+                lineIm[j] = im[j * 5 + column];
+            }
+            new Fourier(12, 1).forward(lineRe, lineIm);
+            for (int k = 0; k < 12; k++) {
+                assertThat(Math.hypot(blockRe[k * 5 + column] - lineRe[k], blockIm[k * 5 + column] - lineIm[k]))
+                        .isLessThan(1e-13);
             }
         }
     }
