@@ -11,6 +11,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.data.ReferenceTensors;
 import org.segformer3d.data.preprocessing.Interpolation;
 import org.segformer3d.data.preprocessing.Normalization;
 

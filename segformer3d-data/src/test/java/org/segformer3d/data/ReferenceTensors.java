@@ -1,4 +1,4 @@
-package org.segformer3d.data.transform;
+package org.segformer3d.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -12,7 +12,7 @@ import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 
 /** The tensors of one reference file, read without the code under test. */
-final class ReferenceTensors {
+public final class ReferenceTensors {
     private final ByteBuffer bytes;
     private final JsonNode header;
     private final int data;
@@ -24,7 +24,7 @@ final class ReferenceTensors {
     }
 
     /** Opens a file below the shared reference folder; the test is skipped where there is none. */
-    static ReferenceTensors open(String name) throws IOException {
+    public static ReferenceTensors open(String name) throws IOException {
         Path file = Path.of(System.getProperty("segformer3d.shared", "../shared"), "reference", name);
         Assumptions.assumeTrue(Files.isRegularFile(file), "no reference values at " + file);
         ByteBuffer bytes = ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN);
@@ -34,7 +34,8 @@ final class ReferenceTensors {
         return new ReferenceTensors(bytes, new ObjectMapper().readTree(json), 8 + length);
     }
 
-    HostTensor get(String key) {
+    /** Returns a tensor by name. */
+    public HostTensor get(String key) {
         JsonNode entry = header.path(key);
         DType dtype = switch (entry.path("dtype").asText()) {
             case "F32" -> DType.FLOAT32;
