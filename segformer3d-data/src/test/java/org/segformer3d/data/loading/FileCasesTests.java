@@ -141,12 +141,12 @@ class FileCasesTests {
                 PreparedCase prepared = cases.load(n);
                 Volume truth = NiftiReader.readLabels(some.get(n).label().orElseThrow());
                 Volume restored = prepared.restoration().labels(prepared.label().orElseThrow());
-                assertThat(restored.values()).as(cases.id(n)).containsExactly(truth.values());
+                assertThat(restored.values()).as(cases.id(n)).isEqualTo(truth.values());
                 double mean = 0;
                 for (float value : prepared.image().toFloats()) {
-                    assertThat(Float.isFinite(value)).isTrue();
                     mean += value;
                 }
+                // A value that isn't finite would spoil the mean.
                 assertThat(mean / prepared.size().tokens()).as(cases.id(n)).isCloseTo(0, within(1e-5));
             }
         }
