@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -16,7 +18,38 @@ public final class PredictionInputs {
     private PredictionInputs() {}
 
     /**
-     * Returns the cases behind some paths.
+     * What was found among the inputs.
+     *
+     * @param cases what can be predicted, as far as names and headers tell
+     * @param refused the other cases by name, each with the reason
+     */
+    public record Found(List<Case> cases, Map<String, IOException> refused) {
+        /** Copies the lists. */
+        public Found {
+            cases = List.copyOf(cases);
+            refused = Collections.unmodifiableMap(new LinkedHashMap<>(refused));
+        }
+    }
+
+    /**
+     * Returns the cases behind some paths, all of them or none.
+     *
+     * @param inputs files or folders, at least one, never {@code null}
+     * @param channels how many channels the model takes, ≥ 1
+     * @throws DatasetException when a path doesn't exist, a folder holds no image, a case lacks channels, or two cases have one name
+     * @throws IOException when reading a header fails
+     * @see #search
+     */
+    public static List<Case> find(List<Path> inputs, int channels) throws IOException {
+        Found found = search(inputs, channels);
+        if (!found.refused().isEmpty()) {
+            throw found.refused().values().iterator().next();
+        }
+        return found.cases();
+    }
+
+    /**
+     * Returns the cases behind some paths and sets those aside that can't be predicted.
      *
      * <ul>
      *   <li>A folder stands for all images directly in it.
@@ -27,10 +60,11 @@ public final class PredictionInputs {
      *
      * @param inputs files or folders, at least one, never {@code null}
      * @param channels how many channels the model takes, ≥ 1
-     * @throws DatasetException when a path doesn't exist, a folder holds no image, a case lacks channels, or two cases have one name
-     * @throws IOException when reading a header fails
+     * @return cases and refusals: a case that lacks channels or has an unreadable header
+     * @throws DatasetException when a path doesn't exist, a folder holds no image, no file holds all channels, or two cases have one name
+     * @throws IOException when a folder can't be listed
      */
-    public static List<Case> find(List<Path> inputs, int channels) throws IOException {
+    public static Found search(List<Path> inputs, int channels) throws IOException {
         Objects.requireNonNull(inputs, "inputs");
         if (inputs.isEmpty() || channels < 1) {
             throw new IllegalArgumentException(
@@ -58,32 +92,62 @@ public final class PredictionInputs {
         List<Path> single = new ArrayList<>();
         group(files, channels, groups, single);
         List<Case> cases = new ArrayList<>();
+        Map<String, IOException> refused = new LinkedHashMap<>();
         for (Map.Entry<String, TreeMap<Integer, Path>> group : groups.entrySet()) {
-            List<Path> images = DatasetReader.complete(group.getValue());
-            if (images.size() != channels && !(images.size() == 1 && holdsAll(images, channels))) {
-                throw new DatasetException(
-                        images.get(0),
-                        "case '" + group.getKey() + "' has " + images.size() + " channel files, expected " + channels);
+            try {
+                List<Path> images = DatasetReader.complete(group.getValue());
+                if (images.size() != channels
+                        && !(images.size() == 1 && CaseReader.channels(images.get(0)) == channels)) {
+                    throw new DatasetException(
+                            images.get(0),
+                            "case '" + group.getKey() + "' has " + images.size() + " channel files, expected "
+                                    + channels);
+                }
+                cases.add(new Case(group.getKey(), images, Optional.empty()));
+            } catch (IOException e) {
+                refused.put(group.getKey(), e);
             }
-            cases.add(new Case(group.getKey(), images, Optional.empty()));
         }
-        if (channels > 1 && oneByOne && single.size() == channels && !holdsAll(single, channels)) {
+        if (channels > 1 && oneByOne && single.size() == channels && !eachHoldsAll(single, channels)) {
             cases.add(new Case(commonName(single), single, Optional.empty()));
         } else {
-            if (channels > 1 && !holdsAll(single, channels)) {
-                throw new DatasetException(
-                        single.get(0),
-                        "found " + single.size() + (single.size() == 1 ? " file" : " files")
-                                + " without all channels in each, expected " + channels
-                                + " channels: give one file per channel in channel order, files named case_0000, case_0001, …,"
-                                + " or 4D files");
-            }
-            for (Path file : single) {
-                cases.add(new Case(ImageNames.stem(file), List.of(file), Optional.empty()));
-            }
+            addSingle(single, channels, cases, refused);
         }
         checkNames(cases);
-        return cases;
+        return new Found(cases, refused);
+    }
+
+    /** Adds files that are a case each. */
+    private static void addSingle(List<Path> single, int channels, List<Case> cases, Map<String, IOException> refused)
+            throws DatasetException {
+        int lacking = 0;
+        for (Path file : single) {
+            String id = ImageNames.stem(file);
+            try {
+                long found = channels == 1 ? 1 : CaseReader.channels(file);
+                if (found == channels) {
+                    cases.add(new Case(id, List.of(file), Optional.empty()));
+                } else {
+                    lacking++;
+                    refused.put(
+                            id,
+                            new DatasetException(
+                                    file,
+                                    "found " + found + (found == 1 ? " channel" : " channels") + ", expected "
+                                            + channels));
+                }
+            } catch (IOException e) {
+                refused.put(id, e);
+            }
+        }
+        if (lacking > 0 && lacking == single.size()) {
+            throw new DatasetException(
+                    single.get(0),
+                    "found " + lacking + (lacking == 1 ? " file" : " files")
+                            + " without all channels in each, expected " + channels
+                            + " channels: give one file per channel in channel order, files named case_0000, case_0001, …,"
+                            + " or 4D files");
+        }
     }
 
     private static void group(
@@ -114,9 +178,14 @@ public final class PredictionInputs {
         return file.toAbsolutePath().resolveSibling(ImageNames.caseOf(ImageNames.stem(file)));
     }
 
-    private static boolean holdsAll(List<Path> files, int channels) throws IOException {
+    private static boolean eachHoldsAll(List<Path> files, int channels) {
         for (Path file : files) {
-            if (CaseReader.channels(file) != channels) {
+            try {
+                if (CaseReader.channels(file) != channels) {
+                    return false;
+                }
+            } catch (IOException e) {
+                // Whoever reads the file will say what is wrong with it.
                 return false;
             }
         }

@@ -36,14 +36,26 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output) {
      * @param segmenter stays the caller's, never {@code null}
      * @param listener told how it goes, never {@code null}
      * @return what was written and what failed
-     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up cases
+     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
      * @throws IOException when the inputs can't be listed
      * @throws CancellationException when the listener throws it
      */
     public PredictionReport run(Segmenter segmenter, PredictionListener listener) throws IOException {
-        List<Case> cases =
-                PredictionInputs.find(inputs, segmenter.bundle().config().inChannels());
-        return run(segmenter, cases, output, listener);
+        Objects.requireNonNull(listener, "listener");
+        PredictionInputs.Found found =
+                PredictionInputs.search(inputs, segmenter.bundle().config().inChannels());
+        if (found.cases().isEmpty()) {
+            throw found.refused().values().iterator().next();
+        }
+        List<CaseFailure> failures = new ArrayList<>();
+        found.refused().forEach((id, reason) -> {
+            CaseFailure failure = CaseFailure.of(id, reason);
+            failures.add(failure);
+            listener.failed(failure);
+        });
+        PredictionReport report = run(segmenter, found.cases(), output, listener);
+        failures.addAll(report.failures());
+        return new PredictionReport(report.written(), failures);
     }
 
     /**

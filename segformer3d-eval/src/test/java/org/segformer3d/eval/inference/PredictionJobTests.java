@@ -137,6 +137,31 @@ class PredictionJobTests {
     }
 
     @Test
+    void sets_cases_aside_that_lack_a_channel() throws IOException {
+        Files.delete(input.resolve("case1_0001.nii.gz"));
+        Files.delete(input.resolve("case2_0001.nii.gz"));
+        NiftiWriter.write(input.resolve("case2_0002.nii.gz"), TinyModel.scan(1, SMALL));
+        PredictionReport report = run(PredictionListener.NONE, input);
+        assertThat(report.written()).containsExactly(output.resolve("case3.nii.gz"));
+        assertThat(report.failures()).extracting(CaseFailure::id).containsExactly("case1", "case2");
+        assertThat(report.failures().get(0).reason()).contains("case 'case1' has 1 channel files, expected 2");
+        assertThat(report.failures().get(1).reason()).contains("no file of channel _0001");
+    }
+
+    @Test
+    void sets_files_aside_whose_header_is_damaged() throws IOException {
+        Path folder4d = Files.createDirectory(folder.resolve("4d"));
+        Volume both = Volume.stack(List.of(TinyModel.scan(1, SMALL), TinyModel.scan(2, SMALL)));
+        NiftiWriter.write(folder4d.resolve("good.nii.gz"), both);
+        NiftiWriter.write(folder4d.resolve("thin.nii.gz"), TinyModel.scan(1, SMALL));
+        Files.writeString(folder4d.resolve("bad.nii.gz"), "not an image");
+        PredictionReport report = run(PredictionListener.NONE, folder4d);
+        assertThat(report.written()).containsExactly(output.resolve("good.nii.gz"));
+        assertThat(report.failures()).extracting(CaseFailure::id).containsExactly("bad", "thin");
+        assertThat(report.failures().get(1).reason()).contains("found 1 channel, expected 2");
+    }
+
+    @Test
     void writes_logits_and_probabilities_where_asked_for() throws IOException {
         PredictionReport report = new PredictionJob(
                         List.of(input.resolve("case1_0000.nii.gz"), input.resolve("case1_0001.nii.gz")),
