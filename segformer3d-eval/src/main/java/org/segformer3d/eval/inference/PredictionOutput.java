@@ -27,6 +27,9 @@ import org.segformer3d.eval.result.Json;
  * @param probabilities whether probabilities are written
  */
 public record PredictionOutput(Path folder, boolean logits, boolean probabilities) {
+    /** Name of the format of the description beside each label file. */
+    public static final String FORMAT = "segformer3d-prediction";
+
     private static final int VERSION = 1;
 
     /** Validates. */
@@ -98,7 +101,7 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
 
     private static Map<String, Object> description(SegmentationResult result, Path file) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("format", "segformer3d-prediction");
+        map.put("format", FORMAT);
         map.put("version", VERSION);
         map.put("case", result.caseId());
         map.put("labels", file.getFileName().toString());

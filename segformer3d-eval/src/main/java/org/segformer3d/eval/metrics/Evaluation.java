@@ -1,12 +1,15 @@
 package org.segformer3d.eval.metrics;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -14,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
@@ -23,7 +27,10 @@ import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
+import org.segformer3d.eval.inference.PredictionOutput;
 import org.segformer3d.eval.result.CaseFailure;
+import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.Provenance;
 
 /**
  * Compares a folder of predicted label volumes with a folder of true ones.
@@ -155,6 +162,50 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         List<Integer> unscored =
                 occurring.stream().filter(value -> !known.contains(value)).toList();
         return new EvaluationSummary(scored, scores, failures, unscored);
+    }
+
+    /**
+     * Returns where a result of this evaluation comes from: this software, both folders, and the models, backends and devices that the
+     * descriptions beside the predictions name, each different one once.
+     */
+    public Map<String, Object> provenance() throws IOException {
+        Map<String, Object> map = Provenance.ofSoftware();
+        map.put("predictions", predictions.toString());
+        map.put("labels", labels.toString());
+        Set<Map<String, Object>> makers = new LinkedHashSet<>();
+        try (Stream<Path> files = Files.list(predictions)) {
+            for (Path file : (Iterable<Path>) files.sorted()::iterator) {
+                if (file.getFileName().toString().endsWith(".json")) {
+                    maker(file).ifPresent(makers::add);
+                }
+            }
+        }
+        map.put("predicted_by", List.copyOf(makers));
+        return map;
+    }
+
+    private static Optional<Map<String, Object>> maker(Path file) throws IOException {
+        Map<String, Object> description;
+        try {
+            description = Json.parse(Files.readString(file));
+        } catch (JsonProcessingException | CharacterCodingException e) {
+            // Somebody else's file beside the predictions is none of our business.
+            return Optional.empty();
+        }
+        if (description == null
+                || !PredictionOutput.FORMAT.equals(description.get("format"))
+                || !(description.get("provenance") instanceof Map<?, ?> provenance)
+                || !(provenance.get("model") instanceof Map<?, ?> model)) {
+            return Optional.empty();
+        }
+        Map<String, Object> maker = new LinkedHashMap<>();
+        maker.put("model", model.get("name"));
+        maker.put("weights_hash", model.get("weights_hash"));
+        maker.put("configuration_hash", model.get("configuration_hash"));
+        maker.put("version", provenance.get("version"));
+        maker.put("backend", provenance.get("backend"));
+        maker.put("device", provenance.get("device"));
+        return Optional.of(maker);
     }
 
     private static Map<String, Path> files(Path folder, String what) throws IOException {

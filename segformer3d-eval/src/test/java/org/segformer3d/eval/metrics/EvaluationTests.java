@@ -278,6 +278,25 @@ class EvaluationTests {
         }
 
         @Test
+        void names_each_maker_of_the_predictions_once() throws IOException {
+            threeCases();
+            String description = """
+                    {"format": "segformer3d-prediction", "provenance": {"backend": "reference", "device": "cpu",
+                     "model": {"name": "m", "weights_hash": "%s", "configuration_hash": "c"}}}""";
+            Files.writeString(predictions.resolve("a.json"), description.formatted("w1"));
+            Files.writeString(predictions.resolve("b.json"), description.formatted("w1"));
+            Files.writeString(predictions.resolve("c.json"), description.formatted("w2"));
+            Files.writeString(predictions.resolve("dataset.json"), "{\"name\": \"other\"}");
+            Files.writeString(predictions.resolve("broken.json"), "{");
+            assertThat(evaluation().provenance().get("predicted_by"))
+                    .asInstanceOf(org.assertj.core.api.InstanceOfAssertFactories.LIST)
+                    .extracting(Object::toString)
+                    .containsExactly(
+                            "{model=m, weights_hash=w1, configuration_hash=c, version=null, backend=reference, device=cpu}",
+                            "{model=m, weights_hash=w2, configuration_hash=c, version=null, backend=reference, device=cpu}");
+        }
+
+        @Test
         void is_csv_with_empty_fields_for_what_is_not_defined() throws IOException {
             threeCases();
             evaluation()
