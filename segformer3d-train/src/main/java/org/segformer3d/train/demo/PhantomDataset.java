@@ -104,7 +104,7 @@ public record PhantomDataset(int cases, long seed) {
                         "in_channels",
                         1,
                         "num_classes",
-                        2,
+                        3,
                         "embed_dims",
                         List.of(16, 32, 48, 64),
                         "num_heads",
@@ -113,7 +113,9 @@ public record PhantomDataset(int cases, long seed) {
                         List.of(1, 1, 1, 1),
                         "decoder_head_embedding_dim",
                         64));
-        map.put("loss_fn", Map.of("loss_type", "dice"));
+        // Separate sigmoids tend to settle with the organ's channel covering the lesion as well; competing classes
+        // don't.
+        map.put("loss_fn", Map.of("loss_type", "diceCE"));
         map.put(
                 "optimizer",
                 ordered("optimizer_type", "adamw", "optimizer_args", ordered("lr", 3e-3, "weight_decay", 0.01)));
@@ -128,7 +130,7 @@ public record PhantomDataset(int cases, long seed) {
                 ordered(
                         "dataset_type", "decathlon",
                         "root", data.toAbsolutePath().toString(),
-                        "labels", Map.of("mode", "sigmoid"),
+                        "labels", Map.of("mode", "softmax"),
                         "split", ordered("test_fraction", 0.2, "validation_fraction", 0.15, "seed", seed),
                         "samples_per_case", 4,
                         "foreground_fraction", 0.7,

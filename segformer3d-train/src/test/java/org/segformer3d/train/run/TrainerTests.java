@@ -1,0 +1,637 @@
+package org.segformer3d.train.run;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.weights.StateDictMismatchException;
+import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.Split;
+import org.segformer3d.data.io.Sha256;
+import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.demo.PhantomDataset;
+import org.segformer3d.train.run.TrainingOutcome.End;
+
+class TrainerTests {
+    @TempDir
+    private static Path data;
+
+    @TempDir
+    private Path folder;
+
+    private final FakeBackend backend = new FakeBackend();
+
+    @BeforeAll
+    static void writePhantoms() throws IOException {
+        new PhantomDataset(7, 3).write(data.resolve("phantoms"));
+    }
+
+    /** 4 training cases × 2 samples / 2 = 4 batches, 1 validation case, 2 test cases. */
+    private ExperimentConfig config(String... changes) {
+        ExperimentConfig config = ExperimentConfig.parse("""
+                project: fake
+                model_parameters:
+                  in_channels: 1
+                  num_classes: 3
+                  embed_dims: [4, 4, 4, 4]
+                  num_heads: [1, 1, 1, 1]
+                  depths: [1, 1, 1, 1]
+                  decoder_head_embedding_dim: 4
+                sliding_window_inference: {roi: 32, sw_batch_size: 2}
+                training_parameters: {num_epochs: 4, seed: 5}
+                dataset_parameters:
+                  dataset_type: decathlon
+                  labels: {mode: softmax}
+                  patch_size: 8
+                  samples_per_case: 2
+                  augmentation: light
+                  split: {test_fraction: 0.25, validation_fraction: 0.2}
+                validation: {overlap: 0, test: false}
+                tracking: {curve: false, tensorboard: false}
+                """, "test", folder);
+        List<String> all = new ArrayList<>(List.of(
+                "dataset_parameters.root='" + data.resolve("phantoms") + "'",
+                "output.run_dir='" + folder.resolve("run") + "'"));
+        all.addAll(Arrays.asList(changes));
+        return config.withOverrides(all);
+    }
+
+    private TrainingOutcome train(String... changes) throws IOException {
+        return Trainer.run(config(changes), TrainerOptions.defaults(), backend);
+    }
+
+    private TrainingOutcome resume(String... changes) throws IOException {
+        return Trainer.run(config(changes), TrainerOptions.defaults().resuming(true), backend);
+    }
+
+    /** Stops after some steps of this call. */
+    private TrainerOptions stoppingAfter(int steps) {
+        AtomicInteger seen = new AtomicInteger();
+        return TrainerOptions.defaults()
+                .listenedBy(new ProgressListener() {
+                    @Override
+                    public void step(Step step) {
+                        seen.incrementAndGet();
+                    }
+                })
+                .stoppingWhen(() -> seen.get() >= steps);
+    }
+
+    @Nested
+    class ARunToTheEnd {
+        @Test
+        void leavesCheckpointsHistoryBundleAndScores() throws IOException {
+            TrainingOutcome outcome = train("validation.test=true");
+
+            Path run = folder.resolve("run");
+            assertThat(outcome.end()).isEqualTo(End.FINISHED);
+            assertThat(outcome.epochs()).isEqualTo(4);
+            assertThat(outcome.steps()).isEqualTo(16);
+            assertThat(outcome.bestDice().getAsDouble()).isBetween(0.0, 1.0);
+            assertThat(Files.readAllLines(run.resolve("history.csv"))).hasSize(5);
+            assertThat(Files.readAllLines(run.resolve("history.jsonl"))).hasSize(4);
+            assertThat(ExperimentConfig.read(run.resolve("config.resolved.yaml")))
+                    .isEqualTo(config("validation.test=true"));
+            assertThat(Split.read(run.resolve("split.json")).train()).hasSize(4);
+            Checkpoint last = Checkpoint.read(run.resolve("checkpoints/last"));
+            assertThat(last.position().epoch()).isEqualTo(4);
+            assertThat(last.state().weights().hash()).isEqualTo(outcome.weightsHash());
+            assertThat(last.history()).hasSize(4);
+            ModelBundle bundle = ModelBundle.read(outcome.bundle().orElseThrow());
+            assertThat(bundle.weights())
+                    .isEqualTo(Checkpoint.read(run.resolve("checkpoints/best"))
+                            .state()
+                            .weights());
+            assertThat(bundle.labels().names()).containsExactly("background", "organ", "lesion");
+            assertThat(bundle.provenance())
+                    .containsEntry("project", "fake")
+                    .containsKeys("test_cases", "data_fingerprint");
+            assertThat(outcome.test().orElseThrow().cases()).hasSize(2);
+            assertThat(outcome.test().orElseThrow().dicePerClass()).containsOnlyKeys("organ", "lesion");
+            assertThat(run.resolve("test/evaluation.json")).exists();
+        }
+
+        @Test
+        void tellsItsListenerEveryStepAndEpoch() throws IOException {
+            List<String> heard = new ArrayList<>();
+            ProgressListener listener = new ProgressListener() {
+                @Override
+                public void started(Start start) {
+                    heard.add("start " + start.trainingCases() + " " + start.validationCases() + " " + start.testCases()
+                            + " " + start.stepsPerEpoch());
+                }
+
+                @Override
+                public void step(Step step) {
+                    heard.add("step " + step.epoch() + "/" + step.step());
+                    assertThat(step.waitShare()).isBetween(0.0, 1.0);
+                    assertThat(step.remaining().isNegative()).isFalse();
+                }
+
+                @Override
+                public void epoch(EpochSummary epoch) {
+                    heard.add("epoch " + epoch.epoch());
+                    assertThat(epoch.dicePerClass()).containsOnlyKeys("organ", "lesion");
+                }
+
+                @Override
+                public void finished(TrainingOutcome outcome) {
+                    heard.add("end");
+                }
+            };
+
+            Trainer.run(
+                    config("training_parameters.num_epochs=2", "training_parameters.grad_accumulate_steps=2"),
+                    TrainerOptions.defaults().listenedBy(listener),
+                    backend);
+
+            assertThat(heard)
+                    .containsExactly(
+                            "start 4 1 2 2",
+                            "step 0/1",
+                            "step 0/2",
+                            "epoch 0",
+                            "step 1/1",
+                            "step 1/2",
+                            "epoch 1",
+                            "end");
+        }
+
+        @Test
+        void trainsEveryEpochAtItsScheduledRate() throws IOException {
+            train(
+                    "warmup_scheduler={enabled: true, warmup_epochs: 2}",
+                    "train_scheduler.scheduler_args.t_0_epochs=10",
+                    "optimizer.optimizer_args.lr=0.5",
+                    "validation.every=4");
+
+            assertThat(backend.rates.subList(0, 4)).containsOnly(0.5);
+            assertThat(backend.rates.subList(4, 8)).containsOnly(0.5);
+            assertThat(backend.rates.subList(8, 12)).containsOnly(0.75);
+            assertThat(backend.rates.get(12)).isCloseTo(0.5 * (1 + Math.cos(Math.PI / 10)) / 2, within(1e-12));
+        }
+
+        @Test
+        void accumulatesBatchesWithEqualShares() throws IOException {
+            TrainingOutcome outcome =
+                    train("training_parameters.grad_accumulate_steps=3", "training_parameters.num_epochs=1");
+
+            assertThat(backend.factors).containsOnly(1.0 / 3).hasSize(4);
+            assertThat(outcome.steps())
+                    .as("an incomplete group still makes a step")
+                    .isEqualTo(2);
+        }
+
+        @Test
+        void endsAtTheCutoff() throws IOException {
+            assertThat(train("training_parameters.cutoff_epoch=2").epochs()).isEqualTo(2);
+        }
+
+        @Test
+        void passesTheStepsRulesToTheBackend() throws IOException {
+            train(
+                    "clip_gradients={enabled: true, clip_gradients_value: 0.25}",
+                    "ema={enabled: true, ema_decay: 0.5}",
+                    "loss_fn={loss_type: diceCE, loss_args: {include_background: false}}",
+                    "training_parameters.num_epochs=1");
+
+            assertThat(backend.specs.get(0).clipNorm()).hasValue(0.25);
+            assertThat(backend.specs.get(0).emaDecay()).hasValue(0.5);
+            assertThat(backend.specs.get(0).loss().includeBackground()).isFalse();
+            assertThat(backend.specs.get(0).initialWeights())
+                    .isEqualTo(WeightInitializer.initialize(ModelLayout.of(config().model()), 5));
+        }
+
+        @Test
+        void writesTheAveragedWeightsIntoTheBundleWhenTheyWereValidated() throws IOException {
+            backend.drift = 0.001;
+
+            train("ema={enabled: true, ema_decay: 0.5}", "training_parameters.num_epochs=1");
+
+            Checkpoint best = Checkpoint.read(folder.resolve("run/checkpoints/best"));
+            StateDict bundled = ModelBundle.read(folder.resolve("run/bundle")).weights();
+            assertThat(bundled).isEqualTo(best.state().averaged().orElseThrow());
+            assertThat(bundled).isNotEqualTo(best.state().weights());
+        }
+    }
+
+    @Nested
+    class TheBestWeights {
+        @Test
+        void areThoseOfTheEpochWithTheHighestDice() throws IOException {
+            // The lesion's threshold moves up and away from where it is right.
+            backend.drift = -0.2;
+
+            TrainingOutcome outcome = train("optimizer.optimizer_args.lr=1.0e-12");
+
+            List<Double> dice = Checkpoint.read(folder.resolve("run/checkpoints/last")).history().stream()
+                    .map(record -> record.dice().getAsDouble())
+                    .toList();
+            double highest = dice.stream().mapToDouble(d -> d).max().orElseThrow();
+            assertThat(dice).doesNotHaveDuplicates();
+            assertThat(outcome.bestDice()).isEqualTo(OptionalDouble.of(highest));
+            assertThat(outcome.bestEpoch()).isEqualTo(dice.indexOf(highest)).isLessThan(3);
+            assertThat(Checkpoint.read(folder.resolve("run/checkpoints/best"))
+                            .position()
+                            .epoch())
+                    .isEqualTo(outcome.bestEpoch() + 1);
+        }
+
+        @Test
+        void areTheNewerOnesAmongEquals() throws IOException {
+            TrainingOutcome outcome = train("optimizer.optimizer_args.lr=1.0e-12");
+
+            assertThat(outcome.bestEpoch()).isEqualTo(3);
+        }
+
+        @Test
+        void areTheLastOnesWithoutValidation() throws IOException {
+            TrainingOutcome outcome = train("training_parameters.calculate_metrics=false");
+
+            assertThat(outcome.bestDice()).isEmpty();
+            assertThat(ModelBundle.read(outcome.bundle().orElseThrow())
+                            .weights()
+                            .hash())
+                    .isEqualTo(outcome.weightsHash());
+        }
+
+        @Test
+        void areValidatedEverySoManyEpochsAndAtTheEnd() throws IOException {
+            train("validation.every=3");
+
+            assertThat(Checkpoint.read(folder.resolve("run/checkpoints/last")).history())
+                    .extracting(record -> record.dice().isPresent())
+                    .containsExactly(false, false, true, true);
+        }
+    }
+
+    @Nested
+    class Ending {
+        @Test
+        void earlyWhenDiceStopsRising() throws IOException {
+            String rule = "training_parameters.early_stop={enabled: true, patience: 2}";
+
+            TrainingOutcome outcome = train(
+                    rule,
+                    "optimizer.optimizer_args.lr=1.0e-12",
+                    "training_parameters.num_epochs=9",
+                    "validation.test=true");
+
+            assertThat(outcome.end()).isEqualTo(End.EARLY);
+            assertThat(outcome.epochs()).isEqualTo(3);
+            assertThat(outcome.test()).isPresent();
+            assertThat(resume(rule, "optimizer.optimizer_args.lr=1.0e-12", "training_parameters.num_epochs=9")
+                            .epochs())
+                    .as("a resumed run has not forgotten that it ended")
+                    .isEqualTo(3);
+        }
+
+        @Test
+        void onRequestSavesTheStateAfterTheStep() throws IOException {
+            TrainingOutcome outcome = Trainer.run(config(), stoppingAfter(6), backend);
+
+            assertThat(outcome.end()).isEqualTo(End.STOPPED);
+            assertThat(outcome.steps()).isEqualTo(6);
+            Checkpoint last = Checkpoint.read(folder.resolve("run/checkpoints/last"));
+            assertThat(last.position().epoch()).isEqualTo(1);
+            assertThat(last.position().batches()).isEqualTo(2);
+            assertThat(last.state().weights().hash()).isEqualTo(outcome.weightsHash());
+        }
+
+        @Test
+        void onALossThatIsNoNumberNamesTheCasesAndKeepsTheLastGoodState() throws IOException {
+            backend.loss = n -> n == 6 ? Double.NaN : 1;
+
+            assertThatThrownBy(() -> train())
+                    .isInstanceOf(TrainingDivergedException.class)
+                    .hasMessageContaining("epoch 2, step 7: the loss is NaN with the cases phantom_")
+                    .hasMessageContaining("checkpoints/last")
+                    .satisfies(e ->
+                            assertThat(((TrainingDivergedException) e).cases()).hasSize(2));
+
+            assertThat(Checkpoint.read(folder.resolve("run/checkpoints/last"))
+                            .position()
+                            .steps())
+                    .isEqualTo(4);
+        }
+
+        @Test
+        void onGradientsThatAreNoNumbersNamesAllCasesOfTheStep() {
+            backend.norm = n -> Double.POSITIVE_INFINITY;
+
+            assertThatThrownBy(() -> train("training_parameters.grad_accumulate_steps=2"))
+                    .isInstanceOf(TrainingDivergedException.class)
+                    .hasMessageContaining("the gradients' norm is Infinity")
+                    .hasMessageContaining("there is no earlier checkpoint")
+                    .satisfies(e ->
+                            assertThat(((TrainingDivergedException) e).cases()).hasSize(4));
+        }
+    }
+
+    @Nested
+    class Resumed {
+        @ParameterizedTest
+        @ValueSource(ints = {1, 3, 4, 5, 8, 11, 15})
+        void aRunEndsAsIfItHadNeverStopped(int steps) throws IOException {
+            String straight =
+                    train("output.run_dir='" + folder.resolve("straight") + "'").weightsHash();
+
+            TrainingOutcome stopped = Trainer.run(config(), stoppingAfter(steps), backend);
+            TrainingOutcome outcome = resume();
+
+            assertThat(stopped.steps()).isEqualTo(steps);
+            assertThat(stopped.weightsHash()).isNotEqualTo(straight);
+            assertThat(outcome.weightsHash()).isEqualTo(straight);
+            assertThat(outcome.steps()).isEqualTo(16);
+            assertThat(losses("run")).isEqualTo(losses("straight"));
+            assertThat(ModelBundle.read(folder.resolve("run/bundle")).weights())
+                    .isEqualTo(
+                            ModelBundle.read(folder.resolve("straight/bundle")).weights());
+        }
+
+        private List<Object> losses(String run) throws IOException {
+            // Losses of the fake count batches, also across runs; rates, steps and Dice are what must agree.
+            return Checkpoint.read(folder.resolve(run).resolve("checkpoints/last")).history().stream()
+                    .<Object>map(r -> List.of(r.epoch(), r.steps(), r.learningRate(), r.dice(), r.best()))
+                    .toList();
+        }
+
+        @Test
+        void withAccumulationItStopsBetweenStepsOnly() throws IOException {
+            String accumulate = "training_parameters.grad_accumulate_steps=3";
+            String straight = train("output.run_dir='" + folder.resolve("straight") + "'", accumulate)
+                    .weightsHash();
+
+            Trainer.run(config(accumulate), stoppingAfter(1), backend);
+            Trainer.run(config(accumulate), stoppingAfter(2).resuming(true), backend);
+
+            assertThat(resume(accumulate).weightsHash()).isEqualTo(straight);
+        }
+
+        @Test
+        void aFinishedRunGoesOnWhenItsEpochsAreRaised() throws IOException {
+            String straight = train(
+                            "output.run_dir='" + folder.resolve("straight") + "'",
+                            "train_scheduler.scheduler_args.t_0_epochs=9")
+                    .weightsHash();
+
+            train("training_parameters.num_epochs=2", "train_scheduler.scheduler_args.t_0_epochs=9");
+
+            assertThat(resume("train_scheduler.scheduler_args.t_0_epochs=9").weightsHash())
+                    .isEqualTo(straight);
+        }
+
+        @Test
+        void aFinishedRunIsFinishedAtOnce() throws IOException {
+            String hash = train().weightsHash();
+            int updates = backend.rates.size();
+
+            assertThat(resume().weightsHash()).isEqualTo(hash);
+            assertThat(backend.rates).hasSize(updates);
+        }
+
+        @Test
+        void aRunThatWasKilledBeforeItsFirstCheckpointBeginsAgain() throws IOException {
+            Files.createDirectories(folder.resolve("run"));
+            Files.writeString(folder.resolve("run/history.csv"), "rubbish");
+
+            assertThat(resume().steps()).isEqualTo(16);
+        }
+
+        @ParameterizedTest
+        @ValueSource(
+                strings = {
+                    "training_parameters.seed=6",
+                    "dataset_parameters.patch_size=16",
+                    "dataset_parameters.split.seed=9",
+                    "model_parameters.depths=[1, 1, 1, 2]",
+                    "optimizer.optimizer_type=sgd",
+                    "ema.enabled=true"
+                })
+        void otherSettingsThatMakeAnotherRunAreRefused(String change) throws IOException {
+            train("training_parameters.num_epochs=1");
+
+            assertThatThrownBy(() -> resume(change))
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining(
+                            "can't go on from the checkpoint: " + change.substring(0, change.indexOf('=')))
+                    .hasMessageContaining("start a new run in another folder");
+        }
+
+        @Test
+        void otherDataAreRefused() throws IOException {
+            train("training_parameters.num_epochs=1");
+            Path other = folder.resolve("other");
+            new PhantomDataset(7, 4).write(other);
+
+            assertThatThrownBy(() -> resume("dataset_parameters.root='" + other + "'"))
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining("the data set has changed");
+        }
+
+        @Test
+        void harmlessChangesAreTold() throws IOException {
+            train("training_parameters.num_epochs=1");
+            List<String> messages = new ArrayList<>();
+            ProgressListener listener = new ProgressListener() {
+                @Override
+                public void message(String line) {
+                    messages.add(line);
+                }
+            };
+
+            Trainer.run(
+                    config("optimizer.optimizer_args.lr=0.5", "dataset_parameters.train_dataloader_args.num_workers=0"),
+                    TrainerOptions.defaults().resuming(true).listenedBy(listener),
+                    backend);
+
+            assertThat(messages)
+                    .anyMatch(line -> line.contains("other values of") && line.contains("optimizer_args.lr"));
+            assertThat(messages).anyMatch(line -> line.contains("going on after 1 epochs and 4 steps"));
+        }
+    }
+
+    @Nested
+    class ARunFolder {
+        @Test
+        void thatIsNotEmptyIsNeverOverwritten() throws IOException {
+            train("training_parameters.num_epochs=1");
+            String before = Sha256.of(folder.resolve("run/checkpoints/last/checkpoint.json"));
+
+            assertThatThrownBy(() -> train())
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining("isn't empty")
+                    .hasMessageContaining("--resume");
+
+            assertThat(Sha256.of(folder.resolve("run/checkpoints/last/checkpoint.json")))
+                    .isEqualTo(before);
+        }
+
+        @Test
+        void isHeldByOneRunAtATime() throws IOException {
+            try (RunFolder held = RunFolder.open(folder.resolve("run"), false)) {
+                assertThat(held.root()).isDirectory();
+                assertThatThrownBy(() -> train())
+                        .isInstanceOf(RunFolderException.class)
+                        .hasMessageContaining("another run is writing");
+            }
+            assertThat(train("training_parameters.num_epochs=1").end()).isEqualTo(End.FINISHED);
+        }
+
+        @Test
+        void mustBeNamed() {
+            ExperimentConfig config = config("output.run_dir=null");
+
+            assertThatThrownBy(() -> Trainer.run(config, TrainerOptions.defaults(), backend))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("output.run_dir");
+        }
+    }
+
+    @Nested
+    class StartingFrom {
+        @Test
+        void aWeightFileTakesItsWeights() throws IOException {
+            StateDict weights = WeightInitializer.initialize(ModelLayout.of(config().model()), 99);
+            WeightFiles.write(weights, folder.resolve("w.safetensors"));
+
+            train("training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
+                    + folder.resolve("w.safetensors") + "'}");
+
+            assertThat(backend.specs.get(0).initialWeights()).isEqualTo(weights);
+        }
+
+        @Test
+        void weightsOfAnotherNetworkNamesWhatDoesNotFit() throws IOException {
+            StateDict weights =
+                    WeightInitializer.initialize(ModelLayout.of(config().model().withChannels(1, 2)), 99);
+            WeightFiles.write(weights, folder.resolve("w.safetensors"));
+
+            assertThatThrownBy(() ->
+                            train("training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
+                                    + folder.resolve("w.safetensors") + "'}"))
+                    .isInstanceOf(StateDictMismatchException.class)
+                    .hasMessageContaining("segformer_decoder.linear_pred.weight");
+        }
+
+        @Test
+        void aWholeCheckpointGoesOnInAnotherFolder() throws IOException {
+            String straight =
+                    train("output.run_dir='" + folder.resolve("straight") + "'").weightsHash();
+            Trainer.run(config("output.run_dir='" + folder.resolve("first") + "'"), stoppingAfter(7), backend);
+
+            TrainingOutcome outcome = train("training_parameters.load_checkpoint={load_full_checkpoint: true,"
+                    + " load_checkpoint_path: '" + folder.resolve("first/checkpoints/last") + "'}");
+
+            assertThat(outcome.weightsHash()).isEqualTo(straight);
+            assertThat(folder.resolve("run/checkpoints/last")).exists();
+        }
+
+        @Test
+        void aCheckpointsWeightsAndOptimizerBeginsAtEpochZero() throws IOException {
+            train("output.run_dir='" + folder.resolve("first") + "'");
+            Checkpoint first = Checkpoint.read(folder.resolve("first/checkpoints/last"));
+            String load = "training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
+                    + folder.resolve("first/checkpoints/last") + "'}";
+
+            TrainingOutcome plain = train(load, "output.run_dir='" + folder.resolve("plain") + "'");
+            TrainingOutcome withOptimizer = train(load, "training_parameters.load_optimizer=true");
+
+            assertThat(backend.specs.get(1).initialWeights())
+                    .isEqualTo(first.state().weights());
+            assertThat(plain.steps()).isEqualTo(16);
+            assertThat(withOptimizer.steps()).isEqualTo(16);
+            assertThat(withOptimizer.weightsHash()).isNotEqualTo(plain.weightsHash());
+        }
+    }
+
+    @Nested
+    class DataThatDontSuit {
+        @ParameterizedTest
+        @CsvSource(delimiter = '|', textBlock = """
+                        model_parameters.num_classes=2 | num_classes: found 2, expected 3, one for each of background, organ, lesion
+                        model_parameters.in_channels=4 | in_channels: found 4, expected 1
+                        dataset_parameters.root=null   | dataset_parameters.root: found null
+                        """)
+        void areRefusedBeforeTheRunFolderIsMade(String change, String expected) {
+            assertThatThrownBy(() -> train(change))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining(expected);
+            assertThat(folder.resolve("run")).doesNotExist();
+        }
+
+        @Test
+        void aFolderThatIsNotThereIsNamed() {
+            assertThatThrownBy(() -> train("dataset_parameters.root=/no/such/data"))
+                    .isInstanceOf(DatasetException.class)
+                    .hasMessageContaining("/no/such/data");
+        }
+
+        @Test
+        void aSplitFileDecidesWhoTrains() throws IOException {
+            new Split(List.of("phantom_001", "phantom_004"), List.of("phantom_002"), List.of())
+                    .write(folder.resolve("split.json"));
+
+            TrainingOutcome outcome = train("dataset_parameters.split.file='" + folder.resolve("split.json") + "'");
+
+            assertThat(outcome.steps()).isEqualTo(8);
+            assertThat(outcome.test()).isEmpty();
+        }
+
+        @Test
+        void aSplitWithUnknownCasesIsRefused() throws IOException {
+            new Split(List.of("phantom_001", "phantom_999"), List.of(), List.of()).write(folder.resolve("split.json"));
+
+            assertThatThrownBy(() -> train("dataset_parameters.split.file='" + folder.resolve("split.json") + "'"))
+                    .hasMessageContaining("phantom_999");
+        }
+    }
+
+    @Nested
+    class TheBackend {
+        @Test
+        void thatCanNotTrainIsRefused() {
+            assertThatThrownBy(() ->
+                            Trainer.run(config(), TrainerOptions.defaults().withBackend("reference")))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("'reference', which can't train")
+                    .hasMessageContaining("libtorch");
+        }
+
+        @Test
+        void fromTheOptionsGoesIntoTheRecordedExperiment() {
+            ExperimentConfig effective = TrainerOptions.defaults()
+                    .withBackend("o'brien")
+                    .withThreads(3)
+                    .on(org.segformer3d.api.tensor.Device.parse("cuda:1"))
+                    .applyTo(config());
+
+            assertThat(effective.backend().name()).contains("o'brien");
+            assertThat(effective.backend().options().threads()).isEqualTo(3);
+            assertThat(effective.backend().options().device().toString()).isEqualTo("cuda:1");
+            assertThat(effective.toMap().get("backend")).isInstanceOf(Map.class);
+        }
+    }
+}
