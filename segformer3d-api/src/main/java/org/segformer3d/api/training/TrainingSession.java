@@ -15,6 +15,11 @@ public interface TrainingSession extends AutoCloseable {
     /** Returns what is trained. */
     TrainingSpec spec();
 
+    /** Returns which form of the network computes, for example {@code plain} or {@code fused}. */
+    default String implementation() {
+        return "plain";
+    }
+
     /**
      * Runs a batch forward in training mode and backward, and adds its gradients to those since the last update.
      *

@@ -124,7 +124,7 @@ final class ExperimentKeys {
                 v -> v >= 0 && v < 1,
                 "Decay of Adam's moments."));
         add(nonNegative("optimizer.optimizer_args.eps", 1e-8, "Added to the root of Adam's second moment."));
-        add(nonNegative("optimizer.optimizer_args.momentum", 0, "Momentum of sgd."));
+        add(nonNegative("optimizer.optimizer_args.momentum", 0.9, "Momentum of sgd; the official run has 0.9."));
         add(bool("optimizer.optimizer_args.nesterov", false, false, "Nesterov's momentum in sgd."));
 
         add(bool("warmup_scheduler.enabled", false, true, "Whether rates rise over the first epochs."));
