@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import org.segformer3d.cli.command.ConvertCommand;
 import org.segformer3d.cli.command.DoctorCommand;
 import org.segformer3d.cli.command.ForwardCommand;
+import org.segformer3d.cli.command.ParityCommand;
 import org.segformer3d.cli.command.ProfileCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
@@ -37,6 +38,7 @@ import picocli.CommandLine.Spec;
             ConvertCommand.class,
             SplitCommand.class,
             ProfileCommand.class,
+            ParityCommand.class,
             DoctorCommand.class,
             HelpCommand.class
         })
