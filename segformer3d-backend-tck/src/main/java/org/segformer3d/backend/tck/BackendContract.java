@@ -21,7 +21,7 @@ import org.segformer3d.api.tensor.DType;
  *
  * <p>The tests are nested classes, one per part of the contract, and compare with the reference backend. A backend that doesn't train
  * skips {@link Gradients} and {@link Training}. To run them for several options (devices, compute types, thread counts) extend the
- * class once for each.
+ * class once for each; such a class is a top-level one with a constructor without parameters.
  *
  * <p>With Surefire's {@code -Dtest} name the nested classes too, since they are declared here:
  * {@code -Dtest='MyBackendContractTests,BackendContract*'}.

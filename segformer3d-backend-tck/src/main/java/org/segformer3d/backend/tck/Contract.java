@@ -26,7 +26,7 @@ abstract class Contract {
         subject.whySkipped(part + "." + method)
                 .ifPresent(reason -> Assumptions.abort(part + "." + method + ": " + reason));
         oracle = new ReferenceProvider().open(BackendOptions.defaults().withThreads(2));
-        backend = subject.provider().open(subject.options());
+        backend = subject.provider().open(options());
     }
 
     @AfterEach
@@ -37,6 +37,11 @@ abstract class Contract {
         if (oracle != null) {
             oracle.close();
         }
+    }
+
+    /** Returns the options that the backend under test is opened with in this part of the contract. */
+    BackendOptions options() {
+        return subject.options();
     }
 
     /** Returns the class that extends the contract. */
@@ -56,16 +61,11 @@ abstract class Contract {
 
     /** Opens the backend under test a second time, in a compute type. */
     Backend open(DType computeType) {
-        return subject.provider().open(subject.options().in(computeType));
+        return subject.provider().open(options().in(computeType));
     }
 
     /** Returns how far a value may be from the reference backend's, relative to the largest magnitude. */
     double tolerance() {
         return subject.tolerance(backend.computeType());
-    }
-
-    /** Skips the test on a backend that doesn't train. */
-    void assumeTraining() {
-        Assumptions.assumeTrue(backend.supportsTraining(), "the backend doesn't train");
     }
 }

@@ -13,7 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -43,6 +43,7 @@ import org.segformer3d.api.weights.StateDict;
  * Gradients in two steps: float64 ones against differences of the reference backend's forward in training mode, and float32 ones
  * against those.
  */
+@ExtendWith(OnlyIfTraining.class)
 abstract class GradientContract extends Contract {
     private static final double DIFFERENCE_TOLERANCE = 1e-5;
 
@@ -51,11 +52,6 @@ abstract class GradientContract extends Contract {
 
     GradientContract(BackendContract subject) {
         super(subject);
-    }
-
-    @BeforeEach
-    void onlyOnBackendsThatTrain() {
-        assumeTraining();
     }
 
     static List<Arguments> blocks() {
