@@ -1,10 +1,15 @@
 package org.segformer3d.cli;
 
 import java.io.PrintWriter;
+import org.segformer3d.cli.command.BundleCommand;
 import org.segformer3d.cli.command.ConvertCommand;
+import org.segformer3d.cli.command.DemoCommand;
 import org.segformer3d.cli.command.DoctorCommand;
+import org.segformer3d.cli.command.EvaluateCommand;
 import org.segformer3d.cli.command.ForwardCommand;
 import org.segformer3d.cli.command.ParityCommand;
+import org.segformer3d.cli.command.PredictCommand;
+import org.segformer3d.cli.command.PreprocessCommand;
 import org.segformer3d.cli.command.ProfileCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
@@ -33,9 +38,14 @@ import picocli.CommandLine.Spec;
             "Environment: SEGFORMER3D_BACKEND (backend when none is named), SEGFORMER3D_JAVA_OPTS (for example -Xmx8g)."
         },
         subcommands = {
+            DemoCommand.class,
             TrainCommand.class,
+            PredictCommand.class,
+            EvaluateCommand.class,
+            BundleCommand.class,
             ForwardCommand.class,
             ConvertCommand.class,
+            PreprocessCommand.class,
             SplitCommand.class,
             ProfileCommand.class,
             ParityCommand.class,

@@ -9,11 +9,11 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.ModelConfigFile;
 import org.segformer3d.cli.option.Outputs;
 import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -62,7 +62,7 @@ public final class ConvertCommand implements Callable<Integer> {
             report.put("entries", stateDict.tensors().size());
             report.put("elements", stateDict.elements());
             report.put("weights_sha256", hash);
-            spec.commandLine().getOut().println(Json.text(report));
+            spec.commandLine().getOut().print(Json.pretty(report));
         } else {
             spec.commandLine()
                     .getOut()

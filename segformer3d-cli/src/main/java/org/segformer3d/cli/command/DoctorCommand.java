@@ -30,9 +30,9 @@ import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
-import org.segformer3d.cli.Version;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.cli.console.Quantity;
+import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.Provenance;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -83,7 +83,7 @@ public final class DoctorCommand implements Callable<Integer> {
             Map<String, Object> all = new LinkedHashMap<>(machine);
             all.put("backends", reports.stream().map(DoctorCommand::map).toList());
             all.put("ok", healthy);
-            out.println(Json.text(all));
+            out.print(Json.pretty(all));
         } else {
             out.println();
             out.println(
@@ -97,7 +97,7 @@ public final class DoctorCommand implements Callable<Integer> {
 
     private static Map<String, Object> machine() {
         Map<String, Object> machine = new LinkedHashMap<>();
-        machine.put("segformer3d", Version.text());
+        machine.put("segformer3d", Provenance.version());
         machine.put(
                 "java",
                 System.getProperty("java.version") + " (" + System.getProperty("java.vendor") + ", "

@@ -15,7 +15,6 @@ import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.ModelConfigFile;
@@ -26,6 +25,7 @@ import org.segformer3d.data.io.UnsupportedFileException;
 import org.segformer3d.data.weights.Safetensors;
 import org.segformer3d.data.weights.TensorFile;
 import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -114,7 +114,7 @@ public final class ForwardCommand implements Callable<Integer> {
             results.forEach((name, result) -> written.put(name, result.shape()));
             report.put("tensors", written);
             report.put("output", output.toString());
-            spec.commandLine().getOut().println(Json.text(report));
+            spec.commandLine().getOut().print(Json.pretty(report));
         } else {
             results.forEach((name, result) -> spec.commandLine().getOut().println(name + "  " + result));
             spec.commandLine()

@@ -15,11 +15,11 @@ import org.segformer3d.api.block.LayerKind;
 import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.profile.ModelProfile;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.console.Table;
 import org.segformer3d.cli.option.GridConverter;
 import org.segformer3d.cli.option.ModelConfigFile;
+import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -65,7 +65,7 @@ public final class ProfileCommand implements Callable<Integer> {
         ModelProfile profile = ModelProfile.of(model, layers, inputSize.orElse(input));
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
-            out.println(Json.text(map(profile)));
+            out.print(Json.pretty(map(profile)));
         } else {
             print(profile, out);
         }

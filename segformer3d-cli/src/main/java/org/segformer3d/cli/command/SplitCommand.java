@@ -9,9 +9,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.Split;
+import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -98,7 +98,7 @@ public final class SplitCommand implements Callable<Integer> {
             }
         }
         if (json) {
-            out.println(Json.text(written));
+            out.print(Json.pretty(Map.of("splits", written)));
         }
         return 0;
     }

@@ -11,11 +11,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.cli.console.Interruption;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Table;
 import org.segformer3d.cli.console.TrainingProgress;
 import org.segformer3d.cli.option.BackendSelection;
+import org.segformer3d.eval.result.Json;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.run.Trainer;
 import org.segformer3d.train.run.TrainerOptions;
@@ -69,10 +69,7 @@ public final class TrainCommand implements Callable<Integer> {
         List<String> changes = new ArrayList<>(assignments);
         output.ifPresent(folder ->
                 changes.add("output.run_dir=" + quoted(folder.toAbsolutePath().toString())));
-        backend.precision()
-                .ifPresent(
-                        type -> changes.add("backend.precision=" + type.name().toLowerCase(Locale.ROOT)));
-        backend.implementation().ifPresent(form -> changes.add("backend.implementation=" + form));
+        changes.addAll(backend.overrides());
         ExperimentConfig experiment = ExperimentConfig.read(config).withOverrides(changes);
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
@@ -80,7 +77,7 @@ public final class TrainCommand implements Callable<Integer> {
         try (Interruption interruption = new Interruption()) {
             TrainingOutcome outcome = Trainer.run(experiment, options(err).stoppingWhen(interruption::isRequested));
             if (json) {
-                out.println(Json.text(map(outcome)));
+                out.print(Json.pretty(map(outcome)));
             } else {
                 print(outcome, out);
             }
@@ -95,20 +92,13 @@ public final class TrainCommand implements Callable<Integer> {
     }
 
     private TrainerOptions options(PrintWriter err) {
-        TrainerOptions options = TrainerOptions.defaults()
+        return TrainerOptions.defaults()
                 .resuming(resume)
                 .listenedBy(new TrainingProgress(err, quiet ? Progress.Kind.NONE : Progress.Kind.detect()));
-        if (backend.name().isPresent()) {
-            options = options.withBackend(backend.provider().name());
-        }
-        if (backend.device().isPresent()) {
-            options = options.on(backend.device().get());
-        }
-        return backend.threads() > 0 ? options.withThreads(backend.threads()) : options;
     }
 
     /** Returns text as a YAML scalar. */
-    private static String quoted(String text) {
+    static String quoted(String text) {
         return "'" + text.replace("'", "''") + "'";
     }
 

@@ -1,5 +1,8 @@
 package org.segformer3d.cli.option;
 
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
@@ -66,29 +69,22 @@ public final class BackendSelection {
         threads = value;
     }
 
-    /** Returns the name given with {@code --backend}. */
-    public Optional<String> name() {
-        return backend;
-    }
-
-    /** Returns the device given with {@code --device}. */
-    public Optional<Device> device() {
-        return device;
-    }
-
-    /** Returns the number given with {@code --threads}, 0 for the default. */
-    public int threads() {
-        return threads;
-    }
-
-    /** Returns the type given with {@code --precision}. */
-    public Optional<DType> precision() {
-        return precision;
-    }
-
-    /** Returns the form given with {@code --implementation}. */
-    public Optional<Implementation> implementation() {
-        return implementation;
+    /**
+     * Returns what was given as assignments that an experiment takes.
+     *
+     * @throws ParameterException when {@code --backend} names none
+     */
+    public List<String> overrides() {
+        List<String> assignments = new ArrayList<>();
+        backend.ifPresent(name -> assignments.add("backend.name='" + provider().name() + "'"));
+        device.ifPresent(d -> assignments.add("backend.device='" + d + "'"));
+        precision.ifPresent(
+                type -> assignments.add("backend.precision=" + type.name().toLowerCase(Locale.ROOT)));
+        implementation.ifPresent(form -> assignments.add("backend.implementation=" + form));
+        if (threads > 0) {
+            assignments.add("backend.threads=" + threads);
+        }
+        return assignments;
     }
 
     /** Returns the options for opening the backend. */

@@ -1,0 +1,201 @@
+package org.segformer3d.cli.command;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.cli.console.PredictionProgress;
+import org.segformer3d.cli.console.Progress;
+import org.segformer3d.cli.console.Quantity;
+import org.segformer3d.cli.option.BackendSelection;
+import org.segformer3d.cli.option.GridConverter;
+import org.segformer3d.cli.option.ModelSource;
+import org.segformer3d.cli.option.Outputs;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.Blend;
+import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.inference.PredictionJob;
+import org.segformer3d.eval.inference.PredictionOutput;
+import org.segformer3d.eval.inference.PredictionReport;
+import org.segformer3d.eval.inference.ProcessMemory;
+import org.segformer3d.eval.inference.Segmenter;
+import org.segformer3d.eval.result.CaseFailure;
+import org.segformer3d.eval.result.Json;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** Segments scans. */
+@Command(
+        name = "predict",
+        description = "Segment scans of any size; labels are written in each scan's own geometry as CASE.nii.gz.")
+public final class PredictCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private ModelSource source;
+
+    @Option(
+            names = "--input",
+            paramLabel = "PATH",
+            required = true,
+            arity = "1..*",
+            description = "A scan (NIfTI, .npy), one file per channel in channel order, or folders of scans"
+                    + " (CASE_0000.nii.gz, CASE_0001.nii.gz, … are the channels of one case).")
+    private List<Path> inputs;
+
+    @Option(names = "--output", paramLabel = "DIR", required = true, description = "Folder to write to.")
+    private Path output;
+
+    @Option(
+            names = "--roi",
+            paramLabel = "D,H,W",
+            converter = GridConverter.class,
+            description = "Size of the sliding window (default: the model's).")
+    private Optional<Grid> roi = Optional.empty();
+
+    @Option(
+            names = "--overlap",
+            paramLabel = "F",
+            description = "Overlap of neighbouring windows, in [0, 1) (default: the model's).")
+    private Optional<Double> overlap = Optional.empty();
+
+    @Option(
+            names = "--blend",
+            paramLabel = "KIND",
+            converter = BlendConverter.class,
+            description = "gaussian or constant weights of a window's voxels (default: the model's).")
+    private Optional<Blend> blend = Optional.empty();
+
+    @Option(
+            names = "--window-batch",
+            paramLabel = "N",
+            description = "Windows computed at once (default: the model's).")
+    private Optional<Integer> windowBatch = Optional.empty();
+
+    @Option(
+            names = "--tta",
+            description = "Average over mirrored copies along the axes of --tta-axes; takes up to 8 times as long.")
+    private boolean mirror;
+
+    @Option(
+            names = "--tta-axes",
+            paramLabel = "AXES",
+            split = ",",
+            description = "Axes to mirror, out of 0, 1, 2 (default: the model's, or all).")
+    private List<Integer> mirrorAxes = new ArrayList<>();
+
+    @Option(names = "--save-logits", description = "Also write logits/CASE.nii.gz.")
+    private boolean saveLogits;
+
+    @Option(names = "--save-probabilities", description = "Also write probabilities/CASE.nii.gz.")
+    private boolean saveProbabilities;
+
+    @Option(names = "--quiet", description = "Show no progress.")
+    private boolean quiet;
+
+    @Option(names = "--json", description = "Print what was written as JSON.")
+    private boolean json;
+
+    @Mixin
+    private BackendSelection selection;
+
+    @Override
+    public Integer call() throws IOException {
+        ModelBundle bundle = source.read();
+        ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
+        PredictionJob job = new PredictionJob(inputs, new PredictionOutput(output, saveLogits, saveProbabilities));
+        Outputs.createFolder(output);
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
+        PredictionProgress progress =
+                new PredictionProgress(json ? null : out, err, quiet ? Progress.Kind.NONE : Progress.Kind.detect());
+        long start = System.nanoTime();
+        PredictionReport report;
+        try (Backend backend = selection.open();
+                Segmenter segmenter = Segmenter.open(backend, adjusted)) {
+            report = job.run(segmenter, progress);
+        }
+        Duration time = Duration.ofNanos(System.nanoTime() - start);
+        if (json) {
+            out.print(Json.pretty(map(report, time)));
+        } else {
+            out.println(report.written().size() + " of "
+                    + (report.written().size() + report.failures().size()) + " cases segmented in "
+                    + Quantity.duration(time)
+                    + (ProcessMemory.peakBytes().isPresent()
+                            ? ", peak memory "
+                                    + Quantity.bytes(ProcessMemory.peakBytes().getAsLong())
+                            : "")
+                    + "; labels are in " + output);
+        }
+        return report.isComplete() ? 0 : 1;
+    }
+
+    private InferenceSpec adjusted(InferenceSpec inference) {
+        try {
+            InferenceSpec result = inference;
+            if (roi.isPresent()) {
+                result = new InferenceSpec(
+                        roi.get(), result.overlap(), result.blend(), result.batchSize(), result.mirrorAxes());
+            }
+            if (overlap.isPresent()) {
+                result = result.withOverlap(overlap.get());
+            }
+            if (blend.isPresent()) {
+                result = result.withBlend(blend.get());
+            }
+            if (windowBatch.isPresent()) {
+                result = result.withBatchSize(windowBatch.get());
+            }
+            if (!mirrorAxes.isEmpty()) {
+                result = result.withMirrorAxes(mirrorAxes);
+            } else if (mirror && result.mirrorAxes().isEmpty()) {
+                result = result.withMirrorAxes(List.of(0, 1, 2));
+            }
+            return result;
+        } catch (ConfigException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
+    private static Map<String, Object> map(PredictionReport report, Duration time) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("written", report.written().stream().map(Path::toString).toList());
+        Map<String, String> failures = new LinkedHashMap<>();
+        for (CaseFailure failure : report.failures()) {
+            failures.put(failure.id(), failure.reason());
+        }
+        map.put("failures", failures);
+        map.put("seconds", time.toMillis() / 1000.0);
+        ProcessMemory.peakBytes().ifPresent(bytes -> map.put("peak_memory_bytes", bytes));
+        return map;
+    }
+
+    /** Reads how windows are blended. */
+    static final class BlendConverter implements ITypeConverter<Blend> {
+        @Override
+        public Blend convert(String text) {
+            try {
+                return Blend.parse(text);
+            } catch (ConfigException e) {
+                throw new TypeConversionException(e.getMessage());
+            }
+        }
+    }
+}

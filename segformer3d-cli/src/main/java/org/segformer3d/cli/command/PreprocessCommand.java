@@ -1,0 +1,217 @@
+package org.segformer3d.cli.command;
+
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.cli.console.Progress;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.dataset.SegmentationDataset;
+import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.npy.NpyFile;
+import org.segformer3d.data.preprocessing.PreparedCase;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
+import org.segformer3d.data.preprocessing.Preprocessor;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.train.config.ExperimentConfig;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Writes a data set as the network sees it. */
+@Command(
+        name = "preprocess",
+        description =
+                "Write the cases of an experiment's data set as the network sees them: oriented, cropped, resampled, normalised."
+                        + " The result is a data set; train on it with"
+                        + " preprocessing {orientation: as_is, normalization: none}.")
+public final class PreprocessCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Option(names = "--config", paramLabel = "FILE", required = true, description = "The experiment, in YAML.")
+    private Path config;
+
+    @Option(
+            names = "--data",
+            paramLabel = "DIR",
+            description = "Data set to read (default: the experiment's dataset_parameters.root).")
+    private Optional<Path> data = Optional.empty();
+
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder to create; an existing one must be empty. It appears when all cases are done.")
+    private Path output;
+
+    @Option(
+            names = "--format",
+            paramLabel = "KIND",
+            defaultValue = "NIFTI",
+            description = "nifti (keeps spacing and place) or npy (default: nifti).")
+    private Format format;
+
+    @Option(names = "--quiet", description = "Show no progress.")
+    private boolean quiet;
+
+    @Option(names = "--json", description = "Print what was written as JSON.")
+    private boolean json;
+
+    /** Kinds of volume files. */
+    enum Format {
+        /** Compressed NIfTI-1. */
+        NIFTI(".nii.gz"),
+        /** NumPy arrays (D,H,W). */
+        NPY(".npy");
+
+        private final String ending;
+
+        Format(String ending) {
+            this.ending = ending;
+        }
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        ExperimentConfig experiment = ExperimentConfig.read(config);
+        Path root = data.or(experiment.dataset()::root)
+                .orElseThrow(
+                        () -> new ConfigException(
+                                config
+                                        + ": dataset_parameters.root: found null, expected the folder of the data set; or give --data"));
+        requireFree();
+        SegmentationDataset dataset = DatasetReader.read(root);
+        List<Case> cases = new ArrayList<>(dataset.cases());
+        cases.addAll(dataset.unlabelled());
+        PreprocessingSpec preprocessing = experiment.dataset().preprocessing();
+        Path target = output.toAbsolutePath().normalize();
+        Files.createDirectories(target.getParent());
+        PrintWriter err = spec.commandLine().getErr();
+        try (Progress progress = Progress.start(
+                quiet ? Progress.Kind.NONE : Progress.Kind.detect(), err, "preprocessing", cases.size())) {
+            AtomicFiles.replaceDirectory(target, folder -> fill(folder, dataset, cases, preprocessing, progress));
+        }
+        if (json) {
+            Map<String, Object> report = new LinkedHashMap<>();
+            report.put("output", output.toString());
+            report.put("cases", cases.stream().map(Case::id).toList());
+            report.put("preprocessing", preprocessing.toMap());
+            spec.commandLine().getOut().print(Json.pretty(report));
+        } else {
+            spec.commandLine()
+                    .getOut()
+                    .println(output + ": " + dataset.cases().size() + " cases with labels, "
+                            + dataset.unlabelled().size() + " without");
+        }
+        return 0;
+    }
+
+    private void requireFree() throws IOException {
+        if (Files.isDirectory(output)) {
+            try (Stream<Path> inside = Files.list(output)) {
+                if (inside.findAny().isPresent()) {
+                    throw new FileAlreadyExistsException(
+                            output.toString(), null, "the folder isn't empty; choose another one or remove it");
+                }
+            }
+        }
+    }
+
+    private void fill(
+            Path folder,
+            SegmentationDataset dataset,
+            List<Case> cases,
+            PreprocessingSpec preprocessing,
+            Progress progress)
+            throws IOException {
+        Preprocessor preprocessor = new Preprocessor(preprocessing);
+        int channels = dataset.channels().size();
+        for (int n = 0; n < cases.size(); n++) {
+            Case one = cases.get(n);
+            Volume image = CaseReader.readImage(one, channels);
+            Optional<Volume> label = Optional.empty();
+            if (one.label().isPresent()) {
+                label = Optional.of(CaseReader.readLabel(one, image.geometry()));
+            }
+            PreparedCase prepared = preprocessor.prepare(one.id(), List.of(image), label);
+            write(folder, one, prepared);
+            progress.at(n + 1L, one.id());
+        }
+        AtomicFiles.writeString(folder.resolve("dataset.json"), Json.pretty(description(dataset)));
+        Map<String, Object> made = new LinkedHashMap<>();
+        made.put("preprocessing", preprocessing.toMap());
+        made.put("source", dataset.root().toAbsolutePath().normalize().toString());
+        made.put("provenance", Provenance.ofSoftware());
+        AtomicFiles.writeString(folder.resolve("preprocessing.json"), Json.pretty(made));
+    }
+
+    private void write(Path folder, Case one, PreparedCase prepared) throws IOException {
+        Path images = Files.createDirectories(folder.resolve(one.label().isPresent() ? "imagesTr" : "imagesTs"));
+        Geometry geometry = prepared.restoration().preparedGeometry();
+        Volume image = Volume.of(prepared.image(), geometry);
+        for (int channel = 0; channel < prepared.channels(); channel++) {
+            Volume volume = image.channel(channel);
+            Path file = images.resolve(String.format("%s_%04d%s", one.id(), channel, format.ending));
+            if (format == Format.NIFTI) {
+                NiftiWriter.write(file, volume);
+            } else {
+                NpyFile.write(file, spatial(volume.toTensor()));
+            }
+        }
+        if (prepared.label().isPresent()) {
+            Path labels = Files.createDirectories(folder.resolve("labelsTr"));
+            Path file = labels.resolve(one.id() + format.ending);
+            HostTensor label = prepared.label().get();
+            if (format == Format.NIFTI) {
+                NiftiWriter.writeLabels(file, Volume.of(label.toFloat32(), geometry));
+            } else {
+                NpyFile.write(file, label);
+            }
+        }
+    }
+
+    /** Returns one channel (1,D,H,W) as (D,H,W). */
+    private static HostTensor spatial(HostTensor tensor) {
+        long[] shape = tensor.shape();
+        return tensor.reshape(shape[shape.length - 3], shape[shape.length - 2], shape[shape.length - 1]);
+    }
+
+    private Map<String, Object> description(SegmentationDataset dataset) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", dataset.name());
+        Map<String, String> channels = new LinkedHashMap<>();
+        for (int channel = 0; channel < dataset.channels().size(); channel++) {
+            channels.put(String.valueOf(channel), dataset.channels().get(channel));
+        }
+        map.put("channel_names", channels);
+        Map<String, Object> labels = new LinkedHashMap<>();
+        for (LabelClass label : dataset.labels()) {
+            labels.put(label.name(), label.values().size() == 1 ? label.values().get(0) : label.values());
+        }
+        if (!labels.isEmpty()) {
+            map.put("labels", labels);
+        }
+        map.put("numTraining", dataset.cases().size());
+        map.put("file_ending", format.ending);
+        return map;
+    }
+}

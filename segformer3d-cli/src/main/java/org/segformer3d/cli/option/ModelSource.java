@@ -1,0 +1,123 @@
+package org.segformer3d.cli.option;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.labels.Region;
+import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.Blend;
+import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.train.config.DatasetSettings;
+import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.Spec.Target;
+
+/** Which model predicts: a bundle, or an experiment file and weights that fit it. */
+public final class ModelSource {
+    @Spec(Target.MIXEE)
+    private CommandSpec spec;
+
+    @Option(names = "--model", paramLabel = "BUNDLE", description = "Model bundle: a folder or a zip file.")
+    private Optional<Path> model = Optional.empty();
+
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            description = "Experiment (YAML), instead of --model and together with --weights.")
+    private Optional<Path> config = Optional.empty();
+
+    @Option(
+            names = "--weights",
+            paramLabel = "PATH",
+            description = "Weights: .safetensors, .pt, .pth, .bin or a checkpoint folder.")
+    private Optional<Path> weights = Optional.empty();
+
+    /**
+     * Reads the model.
+     *
+     * @throws ParameterException when neither or both ways are given
+     * @throws IOException when a file can't be read
+     */
+    public ModelBundle read() throws IOException {
+        boolean complete = config.isPresent() && weights.isPresent();
+        boolean partial = config.isPresent() || weights.isPresent();
+        if (model.isPresent() == partial || partial && !complete) {
+            throw new ParameterException(
+                    spec.commandLine(), "expected either --model BUNDLE or both --config FILE and --weights PATH");
+        }
+        return model.isPresent() ? ModelBundle.read(model.get()) : assemble(config.get(), weights.get());
+    }
+
+    /** Makes a bundle from an experiment and weights. */
+    private static ModelBundle assemble(Path config, Path weights) throws IOException {
+        ExperimentConfig experiment = ExperimentConfig.read(config);
+        Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());
+        provenance.put("origin", "weights " + weights + " with experiment " + config);
+        return bundle(experiment, WeightFiles.read(weights), provenance);
+    }
+
+    /**
+     * Makes a bundle: preprocessing, labels and sliding window are the experiment's.
+     *
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     */
+    public static ModelBundle bundle(
+            ExperimentConfig experiment, org.segformer3d.api.weights.StateDict weights, Map<String, Object> provenance)
+            throws IOException {
+        return new ModelBundle(
+                experiment.project(),
+                experiment.model(),
+                weights,
+                experiment.dataset().preprocessing(),
+                labels(experiment),
+                inference(experiment.validation()),
+                provenance);
+    }
+
+    /** Returns the experiment's sliding window. */
+    private static InferenceSpec inference(ValidationSettings settings) {
+        return new InferenceSpec(
+                settings.roi(),
+                settings.overlap(),
+                settings.gaussian() ? Blend.GAUSSIAN : Blend.CONSTANT,
+                settings.windowBatch());
+    }
+
+    /** Returns the experiment's labels, else the data set's, else numbered ones. */
+    private static LabelSpec labels(ExperimentConfig experiment) throws IOException {
+        DatasetSettings dataset = experiment.dataset();
+        Optional<LabelSpec> spec = dataset.labels().spec();
+        if (spec.isPresent()) {
+            return spec.get();
+        }
+        LabelSpec.Mode mode = dataset.labels().softmax() ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID;
+        SegFormer3DConfig model = experiment.model();
+        if (dataset.type().isOfficial() && model.numClasses() == 3 && mode == LabelSpec.Mode.SIGMOID) {
+            return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021");
+        }
+        if (dataset.root().filter(java.nio.file.Files::isDirectory).isPresent()) {
+            return LabelSpec.of(mode, DatasetReader.read(dataset.root().get()).labels());
+        }
+        List<Region> regions = new ArrayList<>();
+        if (mode == LabelSpec.Mode.SOFTMAX) {
+            regions.add(Region.of("background", 0));
+        }
+        for (int value = 1; regions.size() < model.numClasses(); value++) {
+            regions.add(Region.of("class " + value, value));
+        }
+        return new LabelSpec(mode, regions);
+    }
+}
