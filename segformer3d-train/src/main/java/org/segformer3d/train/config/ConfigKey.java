@@ -54,6 +54,11 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
 
     /** Returns the default as it would be written in a file. */
     String otherwiseText() {
+        if (otherwise instanceof Map<?, ?> map) {
+            return map.entrySet().stream()
+                    .map(entry -> entry.getKey() + ": " + entry.getValue())
+                    .collect(java.util.stream.Collectors.joining(", ", "{", "}"));
+        }
         return otherwise == null ? "null" : otherwise.toString();
     }
 

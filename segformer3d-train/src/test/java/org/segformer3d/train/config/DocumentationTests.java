@@ -37,7 +37,13 @@ class DocumentationTests {
             end = text.indexOf(END);
         }
 
-        assertThat(text.substring(begin, end)).isEqualTo("\n" + ConfigurationTable.markdown() + "\n");
+        List<String> found = text.substring(begin, end).lines().toList();
+        List<String> expected =
+                ("\n" + ConfigurationTable.markdown() + "\n").lines().toList();
+        for (int n = 0; n < Math.min(found.size(), expected.size()); n++) {
+            assertThat(found.get(n)).as("line %d of the table", n + 1).isEqualTo(expected.get(n));
+        }
+        assertThat(found).hasSameSizeAs(expected);
     }
 
     @Nested
