@@ -54,7 +54,7 @@ final class PlainDecoder implements Decoder {
                     Functional.tokens(map), weights.get(prefix + "proj.weight"), weights.get(prefix + "proj.bias"));
             Tensor normed =
                     Functional.layerNorm(projected, weights.get(prefix + "bn.weight"), weights.get(prefix + "bn.bias"));
-            Tensor wide = Functional.map(normed, grid);
+            Tensor wide = Functional.map(normed, grid).contiguous();
             // concatenated coarsest first
             resized[maps.size() - 1 - i] = grid.equals(finest) ? wide : Functional.resize(wide, finest);
         }

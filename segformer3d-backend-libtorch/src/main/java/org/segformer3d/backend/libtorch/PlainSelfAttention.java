@@ -54,7 +54,12 @@ final class PlainSelfAttention implements SelfAttention {
 
     private Tensor reduce(Tensor x, Grid grid) {
         Tensor reduced = Functional.conv3d(
-                Functional.map(x, grid), weights.get("sr.weight"), weights.get("sr.bias"), spec.srRatio(), 0, 1);
+                Functional.map(x, grid).contiguous(),
+                weights.get("sr.weight"),
+                weights.get("sr.bias"),
+                spec.srRatio(),
+                0,
+                1);
         return Functional.layerNorm(
                 Functional.tokens(reduced), weights.get("sr_norm.weight"), weights.get("sr_norm.bias"));
     }

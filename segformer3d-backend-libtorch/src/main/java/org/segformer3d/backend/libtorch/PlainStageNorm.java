@@ -26,6 +26,7 @@ final class PlainStageNorm implements StageNorm {
         Tensor tokens = weights.tokens(x, spec.dim(), grid);
         return weights.compute(
                 scope,
-                () -> Functional.map(Functional.layerNorm(tokens, weights.get("weight"), weights.get("bias")), grid));
+                () -> Functional.map(Functional.layerNorm(tokens, weights.get("weight"), weights.get("bias")), grid)
+                        .contiguous());
     }
 }
