@@ -11,9 +11,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.cli.console.Json;
 import org.segformer3d.data.weights.Safetensors;
 import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.result.Json;
 
 class ParityCommandTests {
     @TempDir
@@ -29,7 +29,7 @@ class ParityCommandTests {
     /** Writes a case whose expected logits are this program's own, changed at one voxel. */
     private void writeCase(float change) throws IOException {
         Path config = Files.writeString(
-                models.resolve("small.json"), Json.text(Map.of("model_parameters", TinyModel.CONFIG.toMap())));
+                models.resolve("small.json"), Json.pretty(Map.of("model_parameters", TinyModel.CONFIG.toMap())));
         Path weights = models.resolve("small.pt");
         WeightFiles.write(TinyModel.weights(), weights);
         Path input = TinyModel.inputFile(folder, "input", 1, 1, 16, 24, 16);

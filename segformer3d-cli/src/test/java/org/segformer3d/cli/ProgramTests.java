@@ -28,7 +28,7 @@ class ProgramTests {
         void anUnknownCommandSuggestsTheNearest() {
             Run run = Run.of("profle");
             assertThat(run.code()).isEqualTo(2);
-            assertThat(run.err()).contains("'profle'").contains("Did you mean: segformer3d profile?");
+            assertThat(run.err()).contains("'profle'").contains("Did you mean: segformer3d profile");
         }
 
         @Test

@@ -17,6 +17,7 @@ import org.segformer3d.cli.console.TrainingProgress;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.run.ProgressListener;
 import org.segformer3d.train.run.Trainer;
 import org.segformer3d.train.run.TrainerOptions;
 import org.segformer3d.train.run.TrainingOutcome;
@@ -94,7 +95,7 @@ public final class TrainCommand implements Callable<Integer> {
     private TrainerOptions options(PrintWriter err) {
         return TrainerOptions.defaults()
                 .resuming(resume)
-                .listenedBy(new TrainingProgress(err, quiet ? Progress.Kind.NONE : Progress.Kind.detect()));
+                .listenedBy(quiet ? ProgressListener.NONE : new TrainingProgress(err, Progress.Kind.detect()));
     }
 
     /** Returns text as a YAML scalar. */
