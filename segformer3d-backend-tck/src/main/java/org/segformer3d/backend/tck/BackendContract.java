@@ -56,9 +56,12 @@ public abstract class BackendContract {
         return 1e-4;
     }
 
-    /** Returns by how many bytes the process may grow over 1,000 forwards. */
+    /**
+     * Returns by how many bytes the process may grow over 1,000 forwards: room for allocators and primitive caches to settle (alone in
+     * a process libtorch stays flat), and less than a leak of the smallest activation in each forward would take.
+     */
     protected long memoryBound() {
-        return 96L << 20;
+        return 160L << 20;
     }
 
     /**

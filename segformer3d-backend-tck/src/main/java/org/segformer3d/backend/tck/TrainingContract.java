@@ -529,7 +529,7 @@ abstract class TrainingContract extends Contract {
             double first = session.accumulate(batch, 1);
             session.update(0.01);
             double last = first;
-            for (int step = 0; step < 10; step++) {
+            for (int step = 0; step < 30; step++) {
                 last = session.accumulate(batch, 1);
                 session.update(0.01);
             }
