@@ -46,7 +46,6 @@ final class PooledAttention implements SelfAttention {
         return spec;
     }
 
-    // begin: forward
     @Override
     public Tensor forward(Scope scope, Tensor x, Grid grid) {
         int dim = spec.dim();
@@ -70,7 +69,6 @@ final class PooledAttention implements SelfAttention {
         HostTensor host = HostTensor.of(result, shape);
         return scope.tensor(x.dtype() == DType.FLOAT64 ? host : host.toFloat32());
     }
-    // end: forward
 
     /** Returns the grid of the pooled tokens. */
     static Grid pooled(Grid grid, int ratio) {

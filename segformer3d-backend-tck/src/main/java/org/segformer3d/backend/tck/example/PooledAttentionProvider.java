@@ -19,8 +19,6 @@ import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.block.SelfAttention;
 
-// docs/backends.md shows what is between the markers; a test keeps the two equal.
-// begin: provider
 /** Supplies {@link PooledAttention} under the name {@code pooled-attention}. */
 public final class PooledAttentionProvider implements LayerProvider {
     /** Creates the provider; called by {@link java.util.ServiceLoader}. */
@@ -70,4 +68,3 @@ public final class PooledAttentionProvider implements LayerProvider {
         return new PooledAttention(spec, parameters);
     }
 }
-// end: provider
