@@ -53,6 +53,9 @@ import org.slf4j.LoggerFactory;
 /** One run under way: the session, the loader, the trackers and the position. Used once, by one thread. */
 final class TrainingRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
+    private static final String OFFICIAL_DATA =
+            "trained on files that the official script had preprocessed; the bundle's own preprocessing, from"
+                    + " dataset_parameters.preprocessing, isn't that script's, so predict from scans treated alike";
 
     private final ExperimentConfig config;
     private final TrainerOptions options;
@@ -91,6 +94,11 @@ final class TrainingRun implements AutoCloseable {
         Optional<Checkpoint> resumed = start();
         try {
             loader = loader();
+            if (position.batches() > loader.batchesPerEpoch()) {
+                // A checkpoint of a run on more data, taken amid an epoch that doesn't exist here.
+                position =
+                        new Position(position.epoch(), 0, 0, position.steps(), position.best(), position.bestEpoch());
+            }
             for (Tracker tracker : trackers) {
                 tracker.start(history, position.steps());
             }
@@ -105,6 +113,9 @@ final class TrainingRun implements AutoCloseable {
                             epochs,
                             stepsPerEpoch(),
                             trainedParameters()));
+            if (config.dataset().type().isOfficial()) {
+                options.listener().message(OFFICIAL_DATA);
+            }
             resumed.ifPresent(checkpoint -> options.listener()
                     .message("going on after " + checkpoint.position().epoch() + " epochs and "
                             + checkpoint.position().steps() + " steps"));
@@ -559,6 +570,9 @@ final class TrainingRun implements AutoCloseable {
         map.put("validation_cases", data.split().validation());
         map.put("test_cases", data.split().test());
         map.put("experiment", config.toMap());
+        if (config.dataset().type().isOfficial()) {
+            map.put("note", OFFICIAL_DATA);
+        }
         new ModelBundle(
                         config.project(),
                         config.model(),
