@@ -358,14 +358,15 @@ public final class ExperimentConfig {
     private static OptimizerSpec optimizer(Values values) {
         String args = "optimizer.optimizer_args.";
         List<?> betas = values.list(args + "betas");
+        OptimizerSpec.Kind kind = OptimizerSpec.Kind.valueOf(
+                values.text("optimizer.optimizer_type").toUpperCase(java.util.Locale.ROOT));
         return new OptimizerSpec(
-                OptimizerSpec.Kind.valueOf(
-                        values.text("optimizer.optimizer_type").toUpperCase(java.util.Locale.ROOT)),
+                kind,
                 values.number(args + "weight_decay"),
                 (Double) betas.get(0),
                 (Double) betas.get(1),
                 values.number(args + "eps"),
-                values.number(args + "momentum"),
+                kind == OptimizerSpec.Kind.SGD ? values.number(args + "momentum") : 0,
                 values.bool(args + "nesterov"));
     }
 
