@@ -25,7 +25,7 @@ abstract class Contract {
         String part = getClass().getSimpleName();
         subject.whySkipped(part + "." + method)
                 .ifPresent(reason -> Assumptions.abort(part + "." + method + ": " + reason));
-        oracle = new ReferenceProvider().open(BackendOptions.defaults().withThreads(2));
+        oracle = new ReferenceProvider().open(BackendOptions.defaults().withThreads(1));
         backend = subject.provider().open(options());
     }
 
