@@ -7,7 +7,9 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +27,9 @@ import java.util.stream.Stream;
  */
 final class RunFolder implements AutoCloseable {
     private static final String LOCK = ".lock";
+
+    /** How AtomicFiles names what isn't complete yet. */
+    private static final Pattern LEFTOVER = Pattern.compile("\\..+\\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\\.tmp");
 
     private final Path root;
     private final FileChannel channel;
@@ -77,7 +82,38 @@ final class RunFolder implements AutoCloseable {
         if (lock == null) {
             throw new RunFolderException(folder, "another run is writing to this folder; wait for it or stop it");
         }
-        return new RunFolder(root, channel, lock);
+        RunFolder run = new RunFolder(root, channel, lock);
+        try {
+            run.removeLeftovers();
+        } catch (IOException | RuntimeException e) {
+            run.close();
+            throw e;
+        }
+        return run;
+    }
+
+    /** Removes what a killed run was writing: whatever replaced nothing yet. Safe because this run alone holds the folder. */
+    private void removeLeftovers() throws IOException {
+        for (Path folder : List.of(root, root.resolve("checkpoints"))) {
+            if (!Files.isDirectory(folder)) {
+                continue;
+            }
+            List<Path> leftovers;
+            try (Stream<Path> inside = Files.list(folder)) {
+                leftovers = inside.filter(path ->
+                                LEFTOVER.matcher(path.getFileName().toString()).matches())
+                        .toList();
+            }
+            for (Path leftover : leftovers) {
+                List<Path> deepestFirst;
+                try (Stream<Path> tree = Files.walk(leftover)) {
+                    deepestFirst = tree.sorted(Comparator.reverseOrder()).toList();
+                }
+                for (Path path : deepestFirst) {
+                    Files.delete(path);
+                }
+            }
+        }
     }
 
     Path root() {

@@ -420,6 +420,20 @@ class TrainerTests {
             assertThat(resume().steps()).isEqualTo(16);
         }
 
+        @Test
+        void aRunThatWasKilledAmidASaveLeavesNothingBehind() throws IOException {
+            train("training_parameters.num_epochs=1");
+            Path half = folder.resolve("run/checkpoints/.best.0652dbbc-871e-41e7-8dc5-2687a7a34eb0.tmp");
+            Files.createDirectories(half);
+            Files.writeString(half.resolve("weights.safetensors"), "half");
+
+            resume();
+
+            assertThat(half).doesNotExist();
+            assertThat(folder.resolve("run/checkpoints/best/weights.safetensors"))
+                    .exists();
+        }
+
         @ParameterizedTest
         @ValueSource(
                 strings = {
