@@ -53,8 +53,7 @@ public final class ReferenceProvider implements BackendProvider {
             throw new BackendException(reason);
         });
         if (options.implementation() == Implementation.FUSED) {
-            throw new BackendException(
-                    "backend 'reference' has no fused implementation; ask for auto or plain, or for backend libtorch");
+            throw new BackendException("backend 'reference' has no fused implementation; ask for auto or plain");
         }
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         return new ReferenceBackend(options.in(DType.FLOAT64).withThreads(threads));
