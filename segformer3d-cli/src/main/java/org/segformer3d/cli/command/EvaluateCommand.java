@@ -97,7 +97,7 @@ public final class EvaluateCommand implements Callable<Integer> {
             }
         }
         if (output.isPresent()) {
-            Outputs.createFolder(output.get());
+            Outputs.checkFolder(output.get());
         }
         EvaluationSummary summary = evaluation.run();
         Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());

@@ -120,7 +120,7 @@ public final class PredictCommand implements Callable<Integer> {
         ModelBundle bundle = source.read();
         ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
         PredictionJob job = new PredictionJob(inputs, new PredictionOutput(output, saveLogits, saveProbabilities));
-        Outputs.createFolder(output);
+        Outputs.checkFolder(output);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         PredictionProgress progress =

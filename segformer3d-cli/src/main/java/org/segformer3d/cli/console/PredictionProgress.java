@@ -36,9 +36,9 @@ public final class PredictionProgress implements PredictionListener {
     @Override
     public void windowsDone(int done, int total) {
         if (progress == null) {
-            progress = Progress.start(kind, err, name, total);
+            progress = Progress.start(kind, err, name + " windows", total);
         }
-        progress.at(done, "windows");
+        progress.at(done, "");
     }
 
     @Override

@@ -39,18 +39,20 @@ public final class Outputs {
     }
 
     /**
-     * Creates a folder with its parents where there is none.
+     * Checks that a folder can be written to, or can be made where it doesn't exist.
      *
-     * @throws IOException when that fails or something else has its name
+     * @throws IOException when something else has its name or that of a folder above it, or permission is missing
      */
-    public static Path createFolder(Path folder) throws IOException {
-        if (Files.exists(folder) && !Files.isDirectory(folder)) {
-            throw new NotDirectoryException(folder.toString());
+    public static void checkFolder(Path folder) throws IOException {
+        Path existing = folder.toAbsolutePath().normalize();
+        while (existing.getParent() != null && !Files.exists(existing)) {
+            existing = existing.getParent();
         }
-        Files.createDirectories(folder);
-        if (!Files.isWritable(folder)) {
-            throw new FileSystemException(folder + ": no permission to write to this folder");
+        if (!Files.isDirectory(existing)) {
+            throw new NotDirectoryException(existing.toString());
         }
-        return folder;
+        if (!Files.isWritable(existing)) {
+            throw new FileSystemException(folder + ": no permission to write to folder " + existing);
+        }
     }
 }
