@@ -89,8 +89,9 @@ final class Functional {
     /**
      * (B,N,C) → (B,C,D,H,W); a view, whose memory is channels-last where the tokens are contiguous.
      *
-     * <p>The plain blocks make it contiguous, as PyTorch's users do: the channels-last kernels round differently, and on the recorded
-     * training pass of the smallest network that moves an activation across ReLU's kink (gradients 2e-3 off instead of 6e-5).
+     * <p>The plain blocks make it contiguous. That is no more accurate in general: on the recorded training pass of the smallest network
+     * one activation before the decoder's ReLU is about −1e-6, as large as float32's rounding, so the layout decides its sign by chance.
+     * Channels-last lands on the other side (gradients 2e-3 off), NCDHW on the recorded one (6e-5). See docs/parity.md.
      */
     static Tensor map(Tensor tokens, Grid grid) {
         return tokens.transpose(1, 2)
