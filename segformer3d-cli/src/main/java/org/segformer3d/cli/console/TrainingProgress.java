@@ -33,9 +33,6 @@ public final class TrainingProgress implements ProgressListener {
                 start.epochs(),
                 start.stepsPerEpoch(),
                 start.runFolder()));
-        if (start.firstEpoch() > 0) {
-            line("goes on with epoch " + (start.firstEpoch() + 1));
-        }
     }
 
     @Override
