@@ -36,4 +36,10 @@ public record CaseScores(String id, List<OverlapCounts> counts, double voxelMill
     public double truthMillilitres(int classIndex) {
         return counts.get(classIndex).truth() * voxelMillilitres;
     }
+
+    /** Returns the predicted minus the true volume of a class in ml. */
+    public double volumeDifferenceMillilitres(int classIndex) {
+        OverlapCounts of = counts.get(classIndex);
+        return (of.falsePositives() - of.falseNegatives()) * voxelMillilitres;
+    }
 }

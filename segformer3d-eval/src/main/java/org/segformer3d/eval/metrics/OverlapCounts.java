@@ -118,4 +118,9 @@ public record OverlapCounts(long truePositives, long falsePositives, long falseN
     public double precision() {
         return predicted() == 0 ? Double.NaN : (double) truePositives / predicted();
     }
+
+    /** Returns (predicted − true volume) / true volume, positive where too much was predicted, or NaN when the truth is empty. */
+    public double relativeVolumeDifference() {
+        return truth() == 0 ? Double.NaN : (double) (falsePositives - falseNegatives) / truth();
+    }
 }

@@ -85,6 +85,7 @@ class EvaluationTests {
             // voxels of 10 mm³
             assertThat(a.predictedMillilitres(1)).isEqualTo(0.02, within(1e-12));
             assertThat(a.truthMillilitres(1)).isEqualTo(0.04, within(1e-12));
+            assertThat(a.volumeDifferenceMillilitres(1)).isEqualTo(-0.02, within(1e-12));
             assertThat(summary.cases().get(1).get(Measure.DICE, 1)).isNaN();
             assertThat(summary.cases().get(2).get(Measure.DICE, 1)).isNaN();
             assertThat(summary.bothEmpty(1)).isEqualTo(1);

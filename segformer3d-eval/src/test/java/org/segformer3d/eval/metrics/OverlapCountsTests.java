@@ -74,6 +74,7 @@ class OverlapCountsTests {
         assertThat(counts.sensitivity()).isEqualTo(0.5);
         assertThat(counts.specificity()).isEqualTo(5.0 / 6);
         assertThat(counts.precision()).isEqualTo(2.0 / 3);
+        assertThat(counts.relativeVolumeDifference()).isEqualTo(-0.25);
         assertThat(counts.predicted()).isEqualTo(3);
         assertThat(counts.truth()).isEqualTo(4);
     }
