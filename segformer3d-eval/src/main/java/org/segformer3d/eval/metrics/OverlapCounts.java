@@ -98,6 +98,11 @@ public record OverlapCounts(long truePositives, long falsePositives, long falseN
         return truth() == 0 ? Double.NaN : 2.0 * truePositives / (predicted() + truth());
     }
 
+    /** Returns {@link #dice()}, but for an empty truth 1 when the prediction is empty too and else 0, as MONAI's {@code ignore_empty=False}. */
+    public double diceCountingEmpty() {
+        return bothEmpty() ? 1 : truth() == 0 ? 0 : dice();
+    }
+
     /** Returns TP / (TP + FP + FN), or NaN when the truth is empty. */
     public double iou() {
         return truth() == 0 ? Double.NaN : (double) truePositives / (truePositives + falsePositives + falseNegatives);

@@ -83,6 +83,9 @@ class OverlapCountsTests {
     void have_no_dice_where_the_truth_is_empty() {
         assertThat(counts("0000", "0000").dice()).isNaN();
         assertThat(counts("0000", "0000").bothEmpty()).isTrue();
+        assertThat(counts("0000", "0000").diceCountingEmpty()).isEqualTo(1);
+        assertThat(counts("0100", "0000").diceCountingEmpty()).isZero();
+        assertThat(counts("0100", "0110").diceCountingEmpty()).isEqualTo(2 / 3.0);
         assertThat(counts("0100", "0000").dice()).isNaN();
         assertThat(counts("0100", "0000").bothEmpty()).isFalse();
         assertThat(counts("0000", "0100").dice()).isZero();

@@ -62,6 +62,7 @@ public final class Parity {
         independent.addAll(WeightFileCases.in(folder));
         independent.addAll(SlidingWindowCases.in(folder));
         independent.addAll(ScheduleCases.in(folder));
+        independent.addAll(MetricsCases.in(folder));
         runAll(independent);
         List<BackendCase> onBackends = new ArrayList<>();
         onBackends.addAll(ModelCases.in(folder));

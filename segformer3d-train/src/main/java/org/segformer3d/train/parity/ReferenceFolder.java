@@ -1,7 +1,9 @@
 package org.segformer3d.train.parity;
 
+import com.fasterxml.jackson.core.json.JsonReadFeature;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -19,7 +21,10 @@ import org.segformer3d.data.weights.WeightFiles;
 
 /** A folder laid out like the project's reference: {@code models/NAME.json|pt|eval|train} and {@code pipeline/*}. */
 record ReferenceFolder(Path root) {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    /** Reference values may be NaN or infinite, which Python writes as such. */
+    private static final ObjectMapper JSON = JsonMapper.builder()
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+            .build();
 
     /** Opens a folder. */
     static ReferenceFolder open(Path root) throws IOException {

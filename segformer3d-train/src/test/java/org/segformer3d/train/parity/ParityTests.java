@@ -2,6 +2,7 @@ package org.segformer3d.train.parity;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -29,6 +30,24 @@ class ParityTests {
         List<ParityLine> lines = new ArrayList<>();
         Parity.run(folder, options, lines::add);
         return lines;
+    }
+
+    @Test
+    void aMeasureThatDiffersFailsAndAnUnknownOneIsSkipped(@TempDir Path folder) throws IOException {
+        Path pipeline = Files.createDirectory(folder.resolve("pipeline"));
+        HostTensor mask = HostTensor.of(new byte[] {1, 0, 1}, 1, 1, 3);
+        HostTensor empty = HostTensor.of(new byte[3], 1, 1, 3);
+        Safetensors.write(pipeline.resolve("metrics.safetensors"), Map.of("a.pred", mask, "a.truth", empty), Map.of());
+        Files.writeString(pipeline.resolve("metrics.json"), """
+                {"a": {"dice": NaN, "iou": 0.5, "other": 1, "spacing_1_1_1": {"hd": Infinity, "nsd_1mm": 0.1}}}""");
+        assertThat(run(folder, new ParityOptions(List.of(), Device.CPU, 0, "metrics")))
+                .extracting(ParityLine::name, ParityLine::status)
+                .containsExactly(
+                        tuple("pipeline/metrics dice", Status.OK),
+                        tuple("pipeline/metrics iou", Status.FAIL),
+                        tuple("pipeline/metrics other", Status.SKIPPED),
+                        tuple("pipeline/metrics hd", Status.OK),
+                        tuple("pipeline/metrics nsd_1mm", Status.FAIL));
     }
 
     @Nested
@@ -87,6 +106,16 @@ class ParityTests {
             allOk(lines("pipeline/checkpoint"), "pipeline/checkpoint_legacy_format.pt");
             allOk(lines("pipeline/sliding_window"), "pipeline/sliding_window 0.gaussian.0.25");
             allOk(lines("pipeline/lr_schedules"), "pipeline/lr_schedules poly");
+            List<ParityLine> metrics = lines("pipeline/metrics");
+            allOk(
+                    metrics,
+                    "pipeline/metrics dice",
+                    "pipeline/metrics hd95",
+                    "pipeline/metrics nsd_2mm",
+                    "pipeline/metrics dice over a batch, mean ignore_empty=False");
+            assertThat(metrics)
+                    .hasSize(22)
+                    .allSatisfy(line -> assertThat(line.status()).isEqualTo(Status.OK));
             List<ParityLine> refused = lines("pipeline/malicious");
             allOk(refused, "pipeline/malicious.pt", "pipeline/malicious_plain.pkl");
             assertThat(refused).allSatisfy(line -> assertThat(line.reason()).contains("system"));
