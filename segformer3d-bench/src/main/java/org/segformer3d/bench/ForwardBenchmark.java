@@ -40,7 +40,7 @@ public class ForwardBenchmark {
     public String backendName;
 
     /** The form of the network. */
-    @Param("plain")
+    @Param({"plain", "fused"})
     public String implementation;
 
     /** Threads on the CPU; 0 for all processors. */

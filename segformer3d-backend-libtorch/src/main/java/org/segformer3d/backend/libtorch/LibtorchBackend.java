@@ -12,10 +12,16 @@ import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.AssembledModel;
+import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -97,6 +103,24 @@ final class LibtorchBackend implements Backend {
     }
 
     @Override
+    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+        requireOpen();
+        boolean replaced = Layers.resolve(config, layers).isReplaced();
+        if (replaced && options.implementation() == Implementation.FUSED) {
+            throw new BackendException(
+                    "backend 'libtorch': the fused implementation has the paper's layers only; found replaced ones "
+                            + config.layers() + "; ask for auto or plain");
+        }
+        boolean fused = switch (options.implementation()) {
+            case PLAIN -> false;
+            case FUSED -> true;
+            // on CUDA the plain form is the default until the fused one has been measured there
+            case AUTO -> !replaced && options.device().type() == Device.Type.CPU;
+        };
+        return fused ? FusedModel.load(this, config, weights) : AssembledModel.load(this, config, weights);
+    }
+
+    @Override
     public boolean supportsTraining() {
         return true;
     }
@@ -104,6 +128,10 @@ final class LibtorchBackend implements Backend {
     @Override
     public TrainingSession train(TrainingSpec spec) {
         requireOpen();
+        if (options.implementation() == Implementation.FUSED) {
+            throw new BackendException(
+                    "backend 'libtorch': training has no fused implementation; ask for auto or plain");
+        }
         return new LibtorchTrainingSession(this, spec);
     }
 

@@ -6,7 +6,6 @@ import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
-import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.tensor.Device;
 
@@ -59,9 +58,6 @@ public final class LibtorchProvider implements BackendProvider {
         whyUnavailable(options.device()).ifPresent(reason -> {
             throw new BackendException("backend 'libtorch' on " + options.device() + ": " + reason);
         });
-        if (options.implementation() == Implementation.FUSED) {
-            throw new BackendException("backend 'libtorch' has no fused implementation yet; ask for auto or plain");
-        }
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         return new LibtorchBackend(options.withThreads(threads));
     }

@@ -1,0 +1,49 @@
+package org.segformer3d.backend.libtorch;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.weights.StateDict;
+
+/** Weights on the device as a fused form wants them. Folding is done in float64 and rounded once, at the end. Must be closed. */
+final class PreparedWeights implements AutoCloseable {
+    private final LibtorchBackend backend;
+    private final StateDict source;
+    private final List<Tensor> kept = new ArrayList<>();
+    private final Map<String, Tensor> named = new LinkedHashMap<>();
+    private boolean closed;
+
+    PreparedWeights(LibtorchBackend backend, StateDict source) {
+        this.backend = backend;
+        this.source = source;
+    }
+
+    /** Returns an entry as it is, in the compute type. */
+    Tensor get(String name) {
+        return named.computeIfAbsent(name, key -> keep(backend.copyIn(source.get(key))));
+    }
+
+    /** Returns an entry in float64, for arithmetic; it belongs to the open pointer scope. */
+    Tensor exact(String name) {
+        return backend.copyIn(source.get(name)).to(torch.ScalarType.Double);
+    }
+
+    /** Keeps a tensor, in the compute type, until this is closed. */
+    Tensor keep(Tensor value) {
+        Tensor typed = value.to(DTypes.of(backend.computeType())).contiguous();
+        typed.retainReference();
+        kept.add(typed);
+        return typed;
+    }
+
+    @Override
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            kept.forEach(Tensor::close);
+        }
+    }
+}
