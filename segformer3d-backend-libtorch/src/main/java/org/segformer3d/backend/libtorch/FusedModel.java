@@ -69,19 +69,26 @@ final class FusedModel implements SegmentationModel {
             if (kernel == null) {
                 return Functional.linear(x, weight, bias);
             }
-            long n = x.size(1);
-            // the tokens as one channels-last column: oneDNN's product is about twice as fast as the BLAS for these
-            // narrow matrices
-            Tensor y = torch.mkldnn_convolution(
-                    x.view(1, n, 1, x.size(2)).permute(0, 3, 1, 2),
-                    kernel,
-                    Functional.some(bias),
-                    new long[] {0, 0},
-                    new long[] {1, 1},
-                    new long[] {1, 1},
-                    1);
-            return y.permute(0, 2, 3, 1).reshape(1, n, weight.size(0));
+            return product(x.squeeze(0), kernel, Functional.some(bias)).unsqueeze(0);
         }
+    }
+
+    /**
+     * x Wᵀ + b of a contiguous (n,c) as a convolution over one channels-last column of n: oneDNN's product is up to twice as fast as the
+     * BLAS for these narrow matrices.
+     *
+     * @param kernel (k,c,1,1)
+     */
+    private static Tensor product(Tensor x, Tensor kernel, TensorOptional bias) {
+        Tensor y = torch.mkldnn_convolution(
+                x.view(1, x.size(0), 1, x.size(1)).permute(0, 3, 1, 2),
+                kernel,
+                bias,
+                new long[] {0, 0},
+                new long[] {1, 1},
+                new long[] {1, 1},
+                1);
+        return y.permute(0, 2, 3, 1).reshape(x.size(0), kernel.size(0));
     }
 
     private record Attention(
@@ -321,10 +328,14 @@ final class FusedModel implements SegmentationModel {
         Tensor kv = a.keyValue().apply(y).view(1, y.size(1), 2, a.heads(), d).permute(2, 0, 3, 1, 4);
         Tensor k = kv.select(0, 0);
         Tensor v = kv.select(0, 1);
-        Tensor attended = n * y.size(1) * a.heads() > ATTENTION_ELEMENTS
-                ? chunked(q, k, v, d)
+        double scale = 1 / Math.sqrt(d);
+        boolean chunks = oneDnn
+                && n * y.size(1) * a.heads() > ATTENTION_ELEMENTS
+                && largestNorm(q) * largestNorm(k) * scale <= SAFE_EXPONENT;
+        Tensor attended = chunks
+                ? chunked(q, k.mul(new Scalar(scale)), v)
                 : torch.scaled_dot_product_attention(
-                        q, k, v, new TensorOptional(), 0, false, new DoubleOptional(1 / Math.sqrt(d)), false);
+                        q, k, v, new TensorOptional(), 0, false, new DoubleOptional(scale), false);
         return a.proj().apply(attended.transpose(1, 2).reshape(1, n, c)).add_(x);
     }
 
@@ -346,63 +357,44 @@ final class FusedModel implements SegmentationModel {
     }
 
     /**
-     * softmax(q kᵀ/√d) v for (1,heads,·,d), a few queries at a time: their weights stay in the cache and never exist as a whole.
+     * softmax(q kᵀ) v for (1,heads,·,d), a few queries at a time: their weights stay in the cache and never exist as a whole.
      *
-     * <p>Where |q|·|k|/√d shows that no score can overflow the exponential, the row's maximum isn't subtracted, and a column of ones beside
-     * v gives the sums of the weights in the same product as the values.
+     * <p>No score may overflow the exponential. So the rows' maxima needn't be subtracted, and a column of ones beside v gives the sums of
+     * the weights in the same product as the values.
      */
-    private Tensor chunked(Tensor q, Tensor k, Tensor v, long d) {
+    private Tensor chunked(Tensor q, Tensor k, Tensor v) {
         long heads = q.size(1);
         long n = q.size(2);
         long m = k.size(2);
-        long chunk = Math.min(n, Math.max(1, ATTENTION_ELEMENTS / m));
+        long d = q.size(3);
+        long chunk = Math.max(1, ATTENTION_ELEMENTS / m);
         Tensor attended = torch.empty(new long[] {1, n, heads, d}, backend.floating(), new MemoryFormatOptional());
-        Tensor scores = torch.empty(new long[] {chunk, m}, backend.floating(), new MemoryFormatOptional());
+        Tensor ones = torch.ones(new long[] {m, 1}, backend.floating());
         for (long head = 0; head < heads; head++) {
-            long h = head;
-            LibtorchBackend.scoped(() -> {
-                Tensor queries = q.select(1, h).squeeze(0).contiguous();
-                Tensor keys = k.select(1, h).squeeze(0).mul(new Scalar(1 / Math.sqrt(d)));
-                boolean bounded = largestNorm(queries) * largestNorm(keys) <= SAFE_EXPONENT;
-                Tensor transposed = keys.t().contiguous();
-                Tensor values = v.select(1, h).squeeze(0);
-                if (bounded) {
-                    values = Functional.cat(1, values, torch.ones(new long[] {m, 1}, backend.floating()));
-                }
-                Tensor summed =
-                        torch.empty(new long[] {chunk, values.size(1)}, backend.floating(), new MemoryFormatOptional());
-                for (long first = 0; first < n; first += chunk) {
-                    attendTo(
-                            values,
-                            transposed,
-                            queries.narrow(0, first, Math.min(chunk, n - first)),
-                            scores,
-                            summed,
-                            bounded,
-                            attended.select(2, h).squeeze(0).narrow(0, first, Math.min(chunk, n - first)));
-                }
-                return null;
-            });
+            Tensor queries = q.select(1, head).squeeze(0).contiguous();
+            Tensor scores = k.select(1, head).contiguous().view(m, d, 1, 1);
+            Tensor sums = Functional.cat(1, v.select(1, head).squeeze(0), ones)
+                    .t()
+                    .contiguous()
+                    .view(d + 1, m, 1, 1);
+            Tensor target = attended.select(2, head).squeeze(0);
+            for (long first = 0; first < n; first += chunk) {
+                long from = first;
+                long count = Math.min(chunk, n - from);
+                LibtorchBackend.scoped(() -> {
+                    Tensor rows = product(queries.narrow(0, from, count), scores, new TensorOptional())
+                            .exp_();
+                    Tensor summed = product(rows, sums, new TensorOptional());
+                    return torch.div_out(target.narrow(0, from, count), summed.narrow(1, 0, d), summed.narrow(1, d, 1));
+                });
+            }
         }
         return attended.transpose(1, 2);
     }
 
-    private static void attendTo(
-            Tensor values, Tensor keys, Tensor queries, Tensor scores, Tensor summed, boolean bounded, Tensor target) {
-        LibtorchBackend.scoped(() -> {
-            long count = queries.size(0);
-            Tensor rows = torch.mm_out(scores.narrow(0, 0, count), queries, keys);
-            if (!bounded) {
-                return target.copy_(torch.mm(torch.softmax(rows, 1), values));
-            }
-            long d = values.size(1) - 1;
-            Tensor sums = torch.mm_out(summed.narrow(0, 0, count), rows.exp_(), values);
-            return torch.div_out(target, sums.narrow(1, 0, d), sums.narrow(1, d, 1));
-        });
-    }
-
+    /** Returns the largest Euclidean norm over the last axis; NaN where there is one. */
     private static double largestNorm(Tensor rows) {
-        return Math.sqrt(rows.square().sum(1).max().item().toDouble());
+        return Math.sqrt(rows.square().sum(-1).max().item().toDouble());
     }
 
     private Tensor feed(Block block, Tensor x, Grid grid) {
