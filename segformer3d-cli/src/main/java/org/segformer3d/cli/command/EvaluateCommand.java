@@ -31,7 +31,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "evaluate",
         description =
-                "Compare predicted label volumes with true ones of the same names: Dice per class and case, mean and spread.")
+                "Compare predicted label volumes with true ones of the same names: Dice per class and case, surface distances, mean and spread.")
 public final class EvaluateCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;

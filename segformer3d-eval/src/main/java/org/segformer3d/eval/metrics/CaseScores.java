@@ -8,13 +8,19 @@ import java.util.Objects;
  *
  * @param id the case
  * @param counts one per class
+ * @param surfaces one per class
  * @param voxelMillilitres volume of a voxel in ml, for turning counts into volumes
  */
-public record CaseScores(String id, List<OverlapCounts> counts, double voxelMillilitres) {
-    /** Copies the list. */
+public record CaseScores(String id, List<OverlapCounts> counts, List<SurfaceScores> surfaces, double voxelMillilitres) {
+    /** Copies the lists. */
     public CaseScores {
         Objects.requireNonNull(id, "id");
         counts = List.copyOf(counts);
+        surfaces = List.copyOf(surfaces);
+        if (surfaces.size() != counts.size()) {
+            throw new IllegalArgumentException(
+                    "found surfaces of " + surfaces.size() + " classes, expected " + counts.size());
+        }
     }
 
     /** Returns a measure of one class, NaN where it isn't defined. */
@@ -25,6 +31,17 @@ public record CaseScores(String id, List<OverlapCounts> counts, double voxelMill
     /** Returns the mean of a measure over the classes where it is defined, NaN where there is none. */
     public double mean(Measure measure) {
         return Spread.of(counts.stream().mapToDouble(measure::of).toArray()).mean();
+    }
+
+    /** Returns a surface measure of one class, NaN where it isn't defined. */
+    public double get(SurfaceMeasure measure, int classIndex) {
+        return surfaces.get(classIndex).get(measure);
+    }
+
+    /** Returns the mean of a surface measure over the classes where it is defined, NaN where there is none. */
+    public double mean(SurfaceMeasure measure) {
+        return Spread.of(surfaces.stream().mapToDouble(one -> one.get(measure)).toArray())
+                .mean();
     }
 
     /** Returns the predicted volume of a class in ml. */

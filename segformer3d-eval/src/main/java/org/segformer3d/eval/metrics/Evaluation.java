@@ -111,6 +111,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         }
         Map<String, LabelPairs> pairs = new LinkedHashMap<>();
         Map<String, Double> voxels = new LinkedHashMap<>();
+        Map<String, Map<List<Integer>, SurfaceScores>> surfaces = new LinkedHashMap<>();
         List<CaseFailure> failures = new ArrayList<>();
         for (String id : ids) {
             try {
@@ -119,17 +120,43 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
                 Volume predictedVolume = readLabels(p);
                 Volume truthVolume = readLabels(t);
                 requireSamePlace(p, predictedVolume.geometry(), t, truthVolume.geometry());
-                pairs.put(id, LabelPairs.count(predictedVolume.values(), truthVolume.values()));
+                LabelPairs counted = LabelPairs.count(predictedVolume.values(), truthVolume.values());
+                surfaces.put(id, surfaces(counted, predictedVolume, truthVolume));
+                pairs.put(id, counted);
                 voxels.put(id, Math.abs(truthVolume.geometry().affine().determinant()) / 1000);
             } catch (IOException | RuntimeException e) {
                 failures.add(CaseFailure.of(id, e));
             }
         }
-        return summary(pairs, voxels, failures);
+        return summary(pairs, surfaces, voxels, failures);
+    }
+
+    /** Measures every class of a case, by its values; the volumes needn't be kept for it then. */
+    private Map<List<Integer>, SurfaceScores> surfaces(LabelPairs counted, Volume predicted, Volume truth) {
+        Set<Integer> ignored = new HashSet<>();
+        Set<List<Integer>> scored = new LinkedHashSet<>();
+        for (LabelClass one : classes) {
+            if (one.isIgnore()) {
+                ignored.addAll(one.values());
+            } else {
+                scored.add(one.values());
+            }
+        }
+        if (classes.isEmpty()) {
+            counted.predictedValues().forEach(value -> scored.add(List.of(value)));
+            counted.truthValues().forEach(value -> scored.add(List.of(value)));
+            scored.remove(List.of(0));
+        }
+        Map<List<Integer>, SurfaceScores> surfaces = new LinkedHashMap<>();
+        scored.forEach(values -> surfaces.put(values, SurfaceScores.of(predicted, truth, values, ignored)));
+        return surfaces;
     }
 
     private EvaluationSummary summary(
-            Map<String, LabelPairs> pairs, Map<String, Double> voxels, List<CaseFailure> failures) {
+            Map<String, LabelPairs> pairs,
+            Map<String, Map<List<Integer>, SurfaceScores>> surfaces,
+            Map<String, Double> voxels,
+            List<CaseFailure> failures) {
         List<LabelClass> scored = new ArrayList<>();
         Set<Integer> ignored = new HashSet<>();
         Set<Integer> known = new HashSet<>(Set.of(0));
@@ -158,6 +185,9 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         pairs.forEach((id, pair) -> scores.add(new CaseScores(
                 id,
                 scored.stream().map(one -> pair.overlap(one.values(), ignored)).toList(),
+                scored.stream()
+                        .map(one -> surfaces.get(id).getOrDefault(one.values(), SurfaceScores.undefined()))
+                        .toList(),
                 voxels.get(id))));
         List<Integer> unscored =
                 occurring.stream().filter(value -> !known.contains(value)).toList();

@@ -47,6 +47,17 @@ public record EvaluationSummary(
         return Spread.of(cases.stream().mapToDouble(one -> one.mean(measure)).toArray());
     }
 
+    /** Returns mean and spread over cases of one class's surface measure. */
+    public Spread spread(SurfaceMeasure measure, int classIndex) {
+        return Spread.of(
+                cases.stream().mapToDouble(one -> one.get(measure, classIndex)).toArray());
+    }
+
+    /** Returns mean and spread over cases of a surface measure's mean over classes. */
+    public Spread overall(SurfaceMeasure measure) {
+        return Spread.of(cases.stream().mapToDouble(one -> one.mean(measure)).toArray());
+    }
+
     /** Returns the mean over classes of the mean over cases, classes whose truth is always empty left out. */
     public double meanOfClasses(Measure measure) {
         double[] means = new double[classes.size()];
@@ -63,7 +74,10 @@ public record EvaluationSummary(
                 .count();
     }
 
-    /** Returns Dice as a table for people: a line a case, a column a class, then mean ± standard deviation and the failures. */
+    /**
+     * Returns Dice as a table for people: a line a case, a column a class, then mean ± standard deviation, the same of the surface
+     * measures, and the failures.
+     */
     public String table() {
         List<List<String>> rows = new ArrayList<>();
         List<String> head = new ArrayList<>(List.of("case"));
@@ -83,14 +97,24 @@ public record EvaluationSummary(
         List<String> counted = new ArrayList<>(List.of("cases counted"));
         for (int c = 0; c <= classes.size(); c++) {
             Spread spread = c < classes.size() ? spread(Measure.DICE, c) : overall(Measure.DICE);
-            mean.add(spread.counted() == 0 ? "–" : number(spread.mean()) + " ± " + number(spread.std()));
+            mean.add(meanAndStd(spread));
             median.add(number(spread.median()));
             counted.add(String.valueOf(spread.counted()));
         }
         rows.add(mean);
         rows.add(median);
         rows.add(counted);
-        StringBuilder text = new StringBuilder(aligned(rows, rows.size() - 3));
+        int summaryRows = 3;
+        for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+            List<String> row =
+                    new ArrayList<>(List.of(measure.name().replace("_", " ").replace("MM", "mm")));
+            for (int c = 0; c <= classes.size(); c++) {
+                row.add(meanAndStd(c < classes.size() ? spread(measure, c) : overall(measure)));
+            }
+            rows.add(row);
+            summaryRows++;
+        }
+        StringBuilder text = new StringBuilder(aligned(rows, rows.size() - summaryRows));
         if (!unscoredValues.isEmpty()) {
             text.append("label values that belong to no class: ")
                     .append(unscoredValues)
@@ -135,6 +159,10 @@ public record EvaluationSummary(
         return text.toString();
     }
 
+    private static String meanAndStd(Spread spread) {
+        return spread.counted() == 0 ? "–" : number(spread.mean()) + " ± " + number(spread.std());
+    }
+
     private static String number(double value) {
         return Double.isNaN(value) ? "–" : String.format(Locale.ROOT, "%.4f", value);
     }
@@ -157,6 +185,9 @@ public record EvaluationSummary(
             for (Measure measure : Measure.values()) {
                 one.put(measure.key(), spreadMap(spread(measure, c)));
             }
+            for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+                one.put(measure.key(), spreadMap(spread(measure, c)));
+            }
             classMaps.add(one);
         }
         Map<String, Object> overall = new LinkedHashMap<>();
@@ -164,6 +195,9 @@ public record EvaluationSummary(
             Map<String, Object> spread = spreadMap(overall(measure));
             spread.put("mean_of_classes", orNull(meanOfClasses(measure)));
             overall.put(measure.key(), spread);
+        }
+        for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+            overall.put(measure.key(), spreadMap(overall(measure)));
         }
         map.put("overall", overall);
         map.put("classes", classMaps);
@@ -188,6 +222,9 @@ public record EvaluationSummary(
             for (Measure measure : Measure.values()) {
                 one.put(measure.key(), orNull(measure.of(counts)));
             }
+            for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+                one.put(measure.key(), orNull(scores.get(measure, c)));
+            }
             one.put("truth_empty", counts.truth() == 0);
             one.put("prediction_empty", counts.predicted() == 0);
             one.put("true_positives", counts.truePositives());
@@ -196,6 +233,7 @@ public record EvaluationSummary(
             one.put("true_negatives", counts.trueNegatives());
             one.put("predicted_ml", scores.predictedMillilitres(c));
             one.put("truth_ml", scores.truthMillilitres(c));
+            one.put("volume_difference_ml", scores.volumeDifferenceMillilitres(c));
             list.add(one);
         }
         map.put("classes", list);
@@ -222,7 +260,12 @@ public record EvaluationSummary(
         for (Measure measure : Measure.values()) {
             text.append(',').append(measure.key());
         }
-        text.append(",true_positives,false_positives,false_negatives,true_negatives,predicted_ml,truth_ml\n");
+        text.append(",true_positives,false_positives,false_negatives,true_negatives,predicted_ml,truth_ml"
+                + ",volume_difference_ml");
+        for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+            text.append(',').append(measure.key());
+        }
+        text.append('\n');
         for (CaseScores one : cases) {
             for (int c = 0; c < classes.size(); c++) {
                 OverlapCounts counts = one.counts().get(c);
@@ -230,18 +273,26 @@ public record EvaluationSummary(
                         .append(',')
                         .append(quoted(classes.get(c).name()));
                 for (Measure measure : Measure.values()) {
-                    double value = measure.of(counts);
-                    text.append(',').append(Double.isNaN(value) ? "" : String.valueOf(value));
+                    text.append(',').append(orEmpty(measure.of(counts)));
                 }
                 text.append(',').append(counts.truePositives());
                 text.append(',').append(counts.falsePositives());
                 text.append(',').append(counts.falseNegatives());
                 text.append(',').append(counts.trueNegatives());
                 text.append(',').append(one.predictedMillilitres(c));
-                text.append(',').append(one.truthMillilitres(c)).append('\n');
+                text.append(',').append(one.truthMillilitres(c));
+                text.append(',').append(one.volumeDifferenceMillilitres(c));
+                for (SurfaceMeasure measure : SurfaceMeasure.values()) {
+                    text.append(',').append(orEmpty(one.get(measure, c)));
+                }
+                text.append('\n');
             }
         }
         return text.toString();
+    }
+
+    private static String orEmpty(double value) {
+        return Double.isNaN(value) ? "" : String.valueOf(value);
     }
 
     private static String quoted(String text) {

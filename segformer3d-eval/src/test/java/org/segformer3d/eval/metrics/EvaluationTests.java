@@ -93,6 +93,32 @@ class EvaluationTests {
         }
 
         @Test
+        void of_surfaces_are_in_the_truths_millimetres() throws IOException {
+            Geometry slices = Geometry.of(new Grid(1, 2, 4), Affine.scaling(1, 2, 5));
+            write(predictions, "a", slices, 1, 0, 0, 2, 0, 0, 9, 0);
+            write(labels, "a", slices, 0, 0, 1, 9, 0, 0, 9, 0);
+            SurfaceScores scores = evaluation()
+                    .scoring(List.of(LabelClass.of(1, "one"), LabelClass.of(2, "two"), LabelClass.of(9, "ignore")))
+                    .run()
+                    .cases()
+                    .get(0)
+                    .surfaces()
+                    .get(0);
+            assertThat(scores.get(SurfaceMeasure.HD95_MM)).isEqualTo(10);
+            assertThat(scores.get(SurfaceMeasure.ASSD_MM)).isEqualTo(10);
+            assertThat(scores.get(SurfaceMeasure.NSD_1MM)).isZero();
+        }
+
+        @Test
+        void of_surfaces_leave_out_voxels_that_the_truth_says_to_ignore() throws IOException {
+            pair("a", of(1, 0, 0, 0, 0, 0, 0, 1), 1, 0, 0, 0, 0, 0, 0, 9);
+            EvaluationSummary summary = evaluation()
+                    .scoring(List.of(LabelClass.of(1, "organ"), LabelClass.of(9, "ignore")))
+                    .run();
+            assertThat(summary.spread(SurfaceMeasure.HD95_MM, 0)).isEqualTo(new Spread(0, 0, 0, 1, 0));
+        }
+
+        @Test
         void are_averaged_where_they_are_defined() throws IOException {
             threeCases();
             EvaluationSummary summary = evaluation().run();
@@ -253,6 +279,10 @@ class EvaluationTests {
                             Dice, mean ± std  0.6000 ± 0.4320  0.6667 ± 0.0000  0.5778 ± 0.4228
                             median                     0.8000           0.6667           0.7333
                             cases counted                   3                1                3
+                            HD95 mm           0.4500 ± 0.4500  1.8500 ± 0.0000  0.6875 ± 0.6875
+                            ASSD mm           0.1000 ± 0.1000  0.5000 ± 0.0000  0.1750 ± 0.1750
+                            NSD 1mm           0.6667 ± 0.4714  0.4167 ± 0.4167  0.6389 ± 0.4530
+                            NSD 2mm           0.6667 ± 0.4714  0.5000 ± 0.5000  0.6667 ± 0.4714
                             """);
         }
 
@@ -264,10 +294,13 @@ class EvaluationTests {
                     .readTree(folder.resolve("new/report/evaluation.json").toFile());
             JsonNode b = json.get("cases").get(1).get("classes").get(1);
             assertThat(b.get("dice").isNull()).isTrue();
+            assertThat(b.get("hd95_mm").isNull()).isTrue();
             assertThat(b.get("truth_empty").asBoolean()).isTrue();
             assertThat(b.get("prediction_empty").asBoolean()).isTrue();
             JsonNode c = json.get("cases").get(2).get("classes").get(1);
             assertThat(c.get("dice").isNull()).isTrue();
+            assertThat(c.get("assd_mm").isNull()).isTrue();
+            assertThat(c.get("nsd_1mm").asDouble()).isZero();
             assertThat(c.get("prediction_empty").asBoolean()).isFalse();
             assertThat(c.get("precision").asDouble()).isZero();
             assertThat(json.get("classes").get(1).get("dice").get("undefined").asInt())
@@ -306,9 +339,10 @@ class EvaluationTests {
                     .write(folder, Map.of());
             assertThat(Files.readAllLines(folder.resolve("evaluation.csv")))
                     .hasSize(7)
-                    .startsWith("case,class,dice,iou,sensitivity,specificity,precision,true_positives,false_positives,"
-                            + "false_negatives,true_negatives,predicted_ml,truth_ml")
-                    .contains("b,\"two, or \"\"more\"\"\",,,,1.0,,0,0,0,8,0.0,0.0");
+                    .startsWith(
+                            "case,class,dice,iou,sensitivity,specificity,precision,true_positives,false_positives,"
+                                    + "false_negatives,true_negatives,predicted_ml,truth_ml,volume_difference_ml,hd95_mm,assd_mm,nsd_1mm,nsd_2mm")
+                    .contains("b,\"two, or \"\"more\"\"\",,,,1.0,,0,0,0,8,0.0,0.0,0.0,,,,");
         }
     }
 }
