@@ -47,10 +47,7 @@ final class FusedDecoder {
         this.spec = spec;
         int stages = spec.featureDims().size();
         String bn = prefix + "linear_fuse.1.";
-        Tensor scale = weights.exact(bn + "weight")
-                .div(weights.exact(bn + "running_var")
-                        .add(new Scalar(BlockSpec.NORM_EPSILON))
-                        .sqrt());
+        Tensor scale = weights.batchNormScale(bn);
         Tensor constants = weights.exact(bn + "bias")
                 .sub(weights.exact(bn + "running_mean").mul(scale));
         Tensor fuse = weights.exact(prefix + "linear_fuse.0.weight").flatten(1, 4);

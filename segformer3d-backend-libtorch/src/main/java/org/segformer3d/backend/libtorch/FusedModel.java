@@ -12,7 +12,6 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledNetwork;
@@ -180,10 +179,7 @@ final class FusedModel implements SegmentationModel {
                 linear(a + "proj."));
         String m = prefix + "mlp.";
         String bn = m + "dwconv.bn.";
-        Tensor scale = weights.exact(bn + "weight")
-                .div(weights.exact(bn + "running_var")
-                        .add(new Scalar(BlockSpec.NORM_EPSILON))
-                        .sqrt());
+        Tensor scale = weights.batchNormScale(bn);
         Tensor kernel = weights.exact(m + "dwconv.dwconv.weight").mul(scale.view(-1, 1, 1, 1, 1));
         Tensor bias = weights.exact(m + "dwconv.dwconv.bias")
                 .sub(weights.exact(bn + "running_mean"))

@@ -4,8 +4,10 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** Weights on the device as a fused form wants them. Folding is done in float64 and rounded once, at the end. Must be closed. */
@@ -29,6 +31,14 @@ final class PreparedWeights implements AutoCloseable {
     /** Returns an entry in float64, for arithmetic; it belongs to the open pointer scope. */
     Tensor exact(String name) {
         return backend.copyIn(source.get(name)).to(torch.ScalarType.Double);
+    }
+
+    /** Returns what a BatchNorm multiplies with, weight/√(running_var + ε), in float64; it belongs to the open pointer scope. */
+    Tensor batchNormScale(String prefix) {
+        return exact(prefix + "weight")
+                .div(exact(prefix + "running_var")
+                        .add(new Scalar(BlockSpec.NORM_EPSILON))
+                        .sqrt());
     }
 
     /** Keeps a tensor, in the compute type, until this is closed. */
