@@ -4,6 +4,7 @@ module org.segformer3d.data {
     requires com.fasterxml.jackson.databind;
     requires org.slf4j;
 
+    exports org.segformer3d.data.cache;
     exports org.segformer3d.data.dataset;
     exports org.segformer3d.data.io;
     exports org.segformer3d.data.labels;

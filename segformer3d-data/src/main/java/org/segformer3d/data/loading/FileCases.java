@@ -1,9 +1,11 @@
 package org.segformer3d.data.loading;
 
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import org.segformer3d.data.cache.CacheKey;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.preprocessing.PreparedCase;
@@ -37,6 +39,22 @@ public final class FileCases implements CaseSource {
     @Override
     public String id(int index) {
         return cases.get(index).id();
+    }
+
+    /**
+     * Returns what makes a case: the content of its files, the preprocessing, and how many channels it must have.
+     *
+     * @throws IOException when a file is missing or can't be read
+     */
+    public CacheKey key(int index) throws IOException {
+        Case one = cases.get(index);
+        CacheKey key = CacheKey.of("prepared case", Preprocessor.VERSION)
+                .with("preprocessing", preprocessor.spec().toMap())
+                .with("channels", channels);
+        for (Path image : one.images()) {
+            key = key.withFile("image", image);
+        }
+        return one.label().isPresent() ? key.withFile("label", one.label().get()) : key;
     }
 
     @Override

@@ -25,6 +25,9 @@ import org.slf4j.LoggerFactory;
  * <p>A preprocessor is immutable and safe for use by several threads; the volumes given aren't changed.
  */
 public final class Preprocessor {
+    /** To be raised whenever the same specification gives other values, so that nobody takes old ones out of a cache. */
+    public static final int VERSION = 1;
+
     private static final Logger LOG = LoggerFactory.getLogger(Preprocessor.class);
     private static final double ANISOTROPIC = 3;
 

@@ -46,6 +46,16 @@ public final class Restoration {
         return input;
     }
 
+    /** Returns what was applied to the scan first. */
+    Orientation orientation() {
+        return orientation;
+    }
+
+    /** Returns what was cut out of the oriented scan. */
+    Box crop() {
+        return crop;
+    }
+
     /** Returns where the prepared image lies. */
     public Geometry preparedGeometry() {
         return prepared;
