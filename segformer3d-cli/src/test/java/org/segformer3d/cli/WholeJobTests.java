@@ -130,6 +130,42 @@ class WholeJobTests {
                 new ObjectMapper().readTree(scores.resolve("evaluation.json").toFile());
         assertThat(json.get("cases")).hasSize(6);
         assertThat(scores.resolve("evaluation.csv")).exists();
+
+        Path comparison = folder.resolve("comparison");
+        Run compare = Run.of(
+                "evaluate",
+                "--compare",
+                scores,
+                output,
+                "--labels",
+                data.resolve("labelsTr"),
+                "--data",
+                data,
+                "--output",
+                comparison);
+        assertThat(compare.err()).isEmpty();
+        assertThat(compare.code()).isZero();
+        assertThat(compare.out())
+                .contains("A  " + scores)
+                .contains("B  " + output)
+                .containsPattern("organ +Dice +6 .*\\+0\\.0000 +\\+0\\.0000 … \\+0\\.0000 +1\\.0000");
+        assertThat(new ObjectMapper()
+                        .readTree(comparison.resolve("comparison.json").toFile())
+                        .get("cases"))
+                .hasSize(6);
+    }
+
+    @Test
+    void runsThatCannotBeComparedAreNamed() {
+        Run none = Run.of("evaluate", "--compare", data, folder.resolve("no"));
+        assertThat(none.code()).isEqualTo(1);
+        assertThat(none.err()).contains(data + ": holds no evaluation.json").hasLineCount(1);
+        Run both = Run.of("evaluate", "--compare", data, data, "--predictions", data);
+        assertThat(both.code()).isEqualTo(2);
+        assertThat(both.err()).contains("remove --predictions");
+        Run nothing = Run.of("evaluate", "--labels", data);
+        assertThat(nothing.code()).isEqualTo(2);
+        assertThat(nothing.err()).contains("'--predictions=DIR'");
     }
 
     @Test

@@ -3,6 +3,7 @@ package org.segformer3d.cli.command;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -15,7 +16,9 @@ import org.segformer3d.cli.option.Outputs;
 import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.metrics.Comparison;
 import org.segformer3d.eval.metrics.Evaluation;
 import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.result.Json;
@@ -31,26 +34,40 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "evaluate",
         description =
-                "Compare predicted label volumes with true ones of the same names: Dice per class and case, surface distances, mean and spread.")
+                "Compare predicted label volumes with true ones of the same names: overlap and surface distances per class and case, mean, spread and 95 %% interval; or compare two evaluations, case by case.")
 public final class EvaluateCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    @Option(names = "--predictions", paramLabel = "DIR", description = "Folder of predicted label volumes.")
+    private Optional<Path> predictions = Optional.empty();
+
+    @Option(names = "--labels", paramLabel = "DIR", description = "Folder of true label volumes.")
+    private Optional<Path> labels = Optional.empty();
+
     @Option(
-            names = "--predictions",
+            names = "--compare",
+            paramLabel = "RUN",
+            arity = "2",
+            description =
+                    "Two runs to compare case by case, instead of --predictions: each an evaluation.json, a folder with one (also in its folder test or evaluation), or, with --labels, a folder of predictions.")
+    private List<Path> compared = new ArrayList<>();
+
+    @Option(
+            names = "--output",
             paramLabel = "DIR",
-            required = true,
-            description = "Folder of predicted label volumes.")
-    private Path predictions;
-
-    @Option(names = "--labels", paramLabel = "DIR", required = true, description = "Folder of true label volumes.")
-    private Path labels;
-
-    @Option(names = "--output", paramLabel = "DIR", description = "Folder for evaluation.json and evaluation.csv.")
+            description =
+                    "Folder for evaluation.json, evaluation.csv and summary.csv; with --compare for comparison.json and comparison.csv.")
     private Optional<Path> output = Optional.empty();
 
     @ArgGroup
     private Classes classes = new Classes();
+
+    @Option(
+            names = "--resample",
+            description =
+                    "Bring a prediction on another grid to the truth's (nearest label) before it is scored; without this such a case fails.")
+    private boolean resample;
 
     @Option(
             names = "--all",
@@ -72,6 +89,13 @@ public final class EvaluateCommand implements Callable<Integer> {
         private Optional<Path> data = Optional.empty();
 
         @Option(
+                names = "--regions",
+                paramLabel = "CODING",
+                description =
+                        "Score BraTS's regions WT, TC and ET; the coding says which value is enhancing tumour: brats2017 (the Decathlon's, 3), brats2021 (4) or brats2023 (3).")
+        private Optional<String> regions = Optional.empty();
+
+        @Option(
                 names = "--class",
                 paramLabel = "NAME=V[,V…]",
                 description = "Score this class or region of several values; may be repeated.")
@@ -80,29 +104,16 @@ public final class EvaluateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Evaluation evaluation = scoring(new Evaluation(predictions, labels));
-        PrintWriter err = spec.commandLine().getErr();
-        if (!all && Files.isDirectory(predictions) && Files.isDirectory(labels)) {
-            TreeSet<String> ids = new TreeSet<>();
-            ImageNames.list(predictions).forEach(file -> ids.add(ImageNames.stem(file)));
-            long missing = ImageNames.list(labels).stream()
-                    .filter(file -> !ids.contains(ImageNames.stem(file)))
-                    .count();
-            if (!ids.isEmpty()) {
-                evaluation = evaluation.forCases(ids);
-            }
-            if (missing > 0) {
-                err.println("segformer3d: " + missing + (missing == 1 ? " label volume has" : " label volumes have")
-                        + " no prediction and " + (missing == 1 ? "isn't" : "aren't") + " scored");
-            }
-        }
         if (output.isPresent()) {
             Outputs.checkFolder(output.get());
         }
+        return compared.isEmpty() ? evaluate() : compare();
+    }
+
+    private int evaluate() throws IOException {
+        Evaluation evaluation = evaluation(required(predictions, "--predictions"), required(labels, "--labels"));
         EvaluationSummary summary = evaluation.run();
-        Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());
-        provenance.put("predictions", predictions.toAbsolutePath().normalize().toString());
-        provenance.put("labels", labels.toAbsolutePath().normalize().toString());
+        Map<String, Object> provenance = evaluation.provenance();
         if (output.isPresent()) {
             summary.write(output.get(), provenance);
         }
@@ -111,10 +122,87 @@ public final class EvaluateCommand implements Callable<Integer> {
             out.print(Json.pretty(summary.toMap(provenance)));
         } else {
             out.print(summary.table());
-            output.ifPresent(folder -> out.println(
-                    "written: " + folder.resolve("evaluation.json") + ", " + folder.resolve("evaluation.csv")));
+            output.ifPresent(folder -> out.println("written: " + folder.resolve("evaluation.json") + ", "
+                    + folder.resolve("evaluation.csv") + ", " + folder.resolve("summary.csv")));
         }
         return summary.failures().isEmpty() ? 0 : 1;
+    }
+
+    private Path required(Optional<Path> folder, String option) {
+        return folder.orElseThrow(() -> new ParameterException(
+                spec.commandLine(),
+                "Missing required option: '" + option + "=DIR' (or --compare with two evaluations)"));
+    }
+
+    /** Returns the evaluation of one folder, of the cases that are predicted unless all are asked for. */
+    private Evaluation evaluation(Path predicted, Path truth) throws IOException {
+        Evaluation evaluation = scoring(new Evaluation(
+                predicted.toAbsolutePath().normalize(), truth.toAbsolutePath().normalize()));
+        if (resample) {
+            evaluation = evaluation.resampling();
+        }
+        if (all || !Files.isDirectory(predicted) || !Files.isDirectory(truth)) {
+            return evaluation;
+        }
+        TreeSet<String> ids = new TreeSet<>();
+        ImageNames.list(predicted).forEach(file -> ids.add(ImageNames.stem(file)));
+        long missing = ImageNames.list(truth).stream()
+                .filter(file -> !ids.contains(ImageNames.stem(file)))
+                .count();
+        if (missing > 0) {
+            spec.commandLine()
+                    .getErr()
+                    .println("segformer3d: " + missing + (missing == 1 ? " label volume has" : " label volumes have")
+                            + " no prediction and " + (missing == 1 ? "isn't" : "aren't") + " scored");
+        }
+        return ids.isEmpty() ? evaluation : evaluation.forCases(ids);
+    }
+
+    private int compare() throws IOException {
+        if (predictions.isPresent()) {
+            throw new ParameterException(spec.commandLine(), "--compare names both runs itself; remove --predictions");
+        }
+        List<EvaluationSummary> summaries = new ArrayList<>();
+        for (Path run : compared) {
+            summaries.add(summary(run));
+        }
+        Comparison comparison = Comparison.of(
+                compared.get(0).toString(), summaries.get(0), compared.get(1).toString(), summaries.get(1));
+        Map<String, Object> provenance = Provenance.ofSoftware();
+        labels.ifPresent(folder -> provenance.put("labels", folder.toString()));
+        if (output.isPresent()) {
+            comparison.write(output.get(), provenance);
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (json) {
+            out.print(Json.pretty(comparison.toMap(provenance)));
+        } else {
+            out.print(comparison.table());
+            output.ifPresent(folder -> out.println(
+                    "written: " + folder.resolve("comparison.json") + ", " + folder.resolve("comparison.csv")));
+        }
+        return 0;
+    }
+
+    /** Returns the scores of a run: those it has, or, where there are only predictions, new ones. */
+    private EvaluationSummary summary(Path run) throws IOException {
+        if (Files.isRegularFile(run)) {
+            return EvaluationSummary.read(run);
+        }
+        for (String place : List.of("evaluation.json", "test/evaluation.json", "evaluation/evaluation.json")) {
+            if (Files.isRegularFile(run.resolve(place))) {
+                return EvaluationSummary.read(run.resolve(place));
+            }
+        }
+        if (labels.isPresent() && Files.isDirectory(run)) {
+            return evaluation(run, labels.get()).run();
+        }
+        throw new NoSuchFileException(
+                run.toString(),
+                null,
+                Files.exists(run)
+                        ? "holds no evaluation.json, neither itself nor in test or evaluation; run 'evaluate --output' first, or add --labels to score a folder of predictions"
+                        : "no such file or folder, expected an evaluation.json or a folder with one");
     }
 
     private Evaluation scoring(Evaluation evaluation) throws IOException {
@@ -123,6 +211,9 @@ public final class EvaluateCommand implements Callable<Integer> {
         }
         if (classes.data.isPresent()) {
             return evaluation.scoring(DatasetReader.read(classes.data.get()).labels());
+        }
+        if (classes.regions.isPresent()) {
+            return evaluation.scoring(LabelSpec.preset(classes.regions.get()));
         }
         if (classes.named.isEmpty()) {
             return evaluation;

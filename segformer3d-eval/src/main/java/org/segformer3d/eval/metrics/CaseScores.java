@@ -2,6 +2,7 @@ package org.segformer3d.eval.metrics;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.IntStream;
 
 /**
  * What was counted in one case.
@@ -10,8 +11,14 @@ import java.util.Objects;
  * @param counts one per class
  * @param surfaces one per class
  * @param voxelMillilitres volume of a voxel in ml, for turning counts into volumes
+ * @param resampled whether the prediction had another grid than the truth and was brought to it first
  */
-public record CaseScores(String id, List<OverlapCounts> counts, List<SurfaceScores> surfaces, double voxelMillilitres) {
+public record CaseScores(
+        String id,
+        List<OverlapCounts> counts,
+        List<SurfaceScores> surfaces,
+        double voxelMillilitres,
+        boolean resampled) {
     /** Copies the lists. */
     public CaseScores {
         Objects.requireNonNull(id, "id");
@@ -23,24 +30,16 @@ public record CaseScores(String id, List<OverlapCounts> counts, List<SurfaceScor
         }
     }
 
-    /** Returns a measure of one class, NaN where it isn't defined. */
-    public double get(Measure measure, int classIndex) {
-        return measure.of(counts.get(classIndex));
+    /** Returns a score of one class, NaN where it isn't defined. */
+    public double get(Score score, int classIndex) {
+        return score.of(this, classIndex);
     }
 
-    /** Returns the mean of a measure over the classes where it is defined, NaN where there is none. */
-    public double mean(Measure measure) {
-        return Spread.of(counts.stream().mapToDouble(measure::of).toArray()).mean();
-    }
-
-    /** Returns a surface measure of one class, NaN where it isn't defined. */
-    public double get(SurfaceMeasure measure, int classIndex) {
-        return surfaces.get(classIndex).get(measure);
-    }
-
-    /** Returns the mean of a surface measure over the classes where it is defined, NaN where there is none. */
-    public double mean(SurfaceMeasure measure) {
-        return Spread.of(surfaces.stream().mapToDouble(one -> one.get(measure)).toArray())
+    /** Returns the mean of a score over the classes where it is defined, NaN where there is none. */
+    public double mean(Score score) {
+        return Spread.of(IntStream.range(0, counts.size())
+                        .mapToDouble(c -> score.of(this, c))
+                        .toArray())
                 .mean();
     }
 

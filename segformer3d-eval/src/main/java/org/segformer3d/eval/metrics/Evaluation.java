@@ -24,7 +24,6 @@ import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.labels.LabelSpec;
-import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
 import org.segformer3d.eval.inference.PredictionOutput;
@@ -43,8 +42,10 @@ import org.segformer3d.eval.result.Provenance;
  * @param classes what to score; a class named {@code ignore} isn't scored, the voxels that the truth marks with it count nowhere; empty
  *     for every value other than 0 that occurs
  * @param cases ids of the cases to compare; empty for all, and then each file needs its partner in the other folder
+ * @param resample whether a prediction on another grid than its truth is brought to it (nearest label) instead of being a failure
  */
-public record Evaluation(Path predictions, Path labels, List<LabelClass> classes, Optional<List<String>> cases) {
+public record Evaluation(
+        Path predictions, Path labels, List<LabelClass> classes, Optional<List<String>> cases, boolean resample) {
     /** Largest distance in voxels between corresponding corners of volumes that count as lying in the same place. */
     public static final double TOLERANCE_VOXELS = 1e-3;
 
@@ -62,7 +63,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
 
     /** Creates an evaluation of all files, scoring every value other than 0 that occurs. */
     public Evaluation(Path predictions, Path labels) {
-        this(predictions, labels, List.of(), Optional.empty());
+        this(predictions, labels, List.of(), Optional.empty(), false);
     }
 
     /** Returns this evaluation with classes to score, the background left out. */
@@ -70,7 +71,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         List<LabelClass> foreground = newClasses.stream()
                 .filter(one -> !one.values().equals(List.of(0)))
                 .toList();
-        return new Evaluation(predictions, labels, foreground, cases);
+        return new Evaluation(predictions, labels, foreground, cases, resample);
     }
 
     /** Returns this evaluation with the classes of a model, the background left out. */
@@ -85,7 +86,12 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
 
     /** Returns this evaluation for certain cases only; files of other cases are left alone. */
     public Evaluation forCases(Collection<String> ids) {
-        return new Evaluation(predictions, labels, classes, Optional.of(List.copyOf(ids)));
+        return new Evaluation(predictions, labels, classes, Optional.of(List.copyOf(ids)), resample);
+    }
+
+    /** Returns this evaluation with predictions brought to the truth's grid where they lie on another one. */
+    public Evaluation resampling() {
+        return new Evaluation(predictions, labels, classes, cases, true);
     }
 
     /**
@@ -112,6 +118,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         Map<String, LabelPairs> pairs = new LinkedHashMap<>();
         Map<String, Double> voxels = new LinkedHashMap<>();
         Map<String, Map<List<Integer>, SurfaceScores>> surfaces = new LinkedHashMap<>();
+        Set<String> resampled = new HashSet<>();
         List<CaseFailure> failures = new ArrayList<>();
         for (String id : ids) {
             try {
@@ -119,7 +126,14 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
                 Path t = partner(truth, id, labels, "label");
                 Volume predictedVolume = readLabels(p);
                 Volume truthVolume = readLabels(t);
-                requireSamePlace(p, predictedVolume.geometry(), t, truthVolume.geometry());
+                GridMatch match = new GridMatch(predictedVolume.geometry(), truthVolume.geometry());
+                if (!match.matches()) {
+                    if (!resample) {
+                        throw new DatasetException(p, match.difference(t.toString()));
+                    }
+                    predictedVolume = match.resample(predictedVolume);
+                    resampled.add(id);
+                }
                 LabelPairs counted = LabelPairs.count(predictedVolume.values(), truthVolume.values());
                 surfaces.put(id, surfaces(counted, predictedVolume, truthVolume));
                 pairs.put(id, counted);
@@ -128,7 +142,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
                 failures.add(CaseFailure.of(id, e));
             }
         }
-        return summary(pairs, surfaces, voxels, failures);
+        return summary(pairs, surfaces, voxels, resampled, failures);
     }
 
     /** Measures every class of a case, by its values; the volumes needn't be kept for it then. */
@@ -156,6 +170,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
             Map<String, LabelPairs> pairs,
             Map<String, Map<List<Integer>, SurfaceScores>> surfaces,
             Map<String, Double> voxels,
+            Set<String> resampled,
             List<CaseFailure> failures) {
         List<LabelClass> scored = new ArrayList<>();
         Set<Integer> ignored = new HashSet<>();
@@ -188,7 +203,8 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
                 scored.stream()
                         .map(one -> surfaces.get(id).getOrDefault(one.values(), SurfaceScores.undefined()))
                         .toList(),
-                voxels.get(id))));
+                voxels.get(id),
+                resampled.contains(id))));
         List<Integer> unscored =
                 occurring.stream().filter(value -> !known.contains(value)).toList();
         return new EvaluationSummary(scored, scores, failures, unscored);
@@ -202,6 +218,7 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
         Map<String, Object> map = Provenance.ofSoftware();
         map.put("predictions", predictions.toString());
         map.put("labels", labels.toString());
+        map.put("resample", resample);
         Set<Map<String, Object>> makers = new LinkedHashSet<>();
         try (Stream<Path> files = Files.list(predictions)) {
             for (Path file : (Iterable<Path>) files.sorted()::iterator) {
@@ -269,21 +286,6 @@ public record Evaluation(Path predictions, Path labels, List<LabelClass> classes
             return CaseReader.read(file).asLabels();
         } catch (IllegalStateException e) {
             throw new VolumeFormatException(file, e.getMessage(), e);
-        }
-    }
-
-    private static void requireSamePlace(Path predicted, Geometry p, Path truth, Geometry t) throws IOException {
-        if (!p.size().equals(t.size())) {
-            throw new DatasetException(
-                    predicted, "found " + p.size() + " voxels, expected " + t.size() + " as in " + truth);
-        }
-        double[] spacing = t.spacing();
-        double smallest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
-        if (!t.coincidesWith(p, TOLERANCE_VOXELS * smallest)) {
-            throw new DatasetException(
-                    predicted,
-                    "found affine " + p.affine() + ", expected " + t.affine() + " as in " + truth + " to within "
-                            + TOLERANCE_VOXELS + " voxels");
         }
     }
 

@@ -4,12 +4,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.io.FileFormatException;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 
@@ -26,7 +29,8 @@ import org.segformer3d.eval.result.Json;
  */
 public record EvaluationSummary(
         List<LabelClass> classes, List<CaseScores> cases, List<CaseFailure> failures, List<Integer> unscoredValues) {
-    private static final int VERSION = 1;
+    static final String FORMAT = "segformer3d-evaluation";
+    static final int VERSION = 1;
 
     /** Copies the lists. */
     public EvaluationSummary {
@@ -36,33 +40,39 @@ public record EvaluationSummary(
         unscoredValues = List.copyOf(unscoredValues);
     }
 
-    /** Returns mean and spread over cases of one class's measure. */
-    public Spread spread(Measure measure, int classIndex) {
-        return Spread.of(
-                cases.stream().mapToDouble(one -> one.get(measure, classIndex)).toArray());
+    /** Returns the value of one class's score in each case, NaN where it isn't defined. */
+    public double[] values(Score score, int classIndex) {
+        return cases.stream().mapToDouble(one -> one.get(score, classIndex)).toArray();
     }
 
-    /** Returns mean and spread over cases of a measure's mean over classes. */
-    public Spread overall(Measure measure) {
-        return Spread.of(cases.stream().mapToDouble(one -> one.mean(measure)).toArray());
+    /** Returns the mean over classes of a score in each case, NaN where it isn't defined. */
+    public double[] means(Score score) {
+        return cases.stream().mapToDouble(one -> one.mean(score)).toArray();
     }
 
-    /** Returns mean and spread over cases of one class's surface measure. */
-    public Spread spread(SurfaceMeasure measure, int classIndex) {
-        return Spread.of(
-                cases.stream().mapToDouble(one -> one.get(measure, classIndex)).toArray());
+    /** Returns mean and spread over cases of one class's score. */
+    public Spread spread(Score score, int classIndex) {
+        return Spread.of(values(score, classIndex));
     }
 
-    /** Returns mean and spread over cases of a surface measure's mean over classes. */
-    public Spread overall(SurfaceMeasure measure) {
-        return Spread.of(cases.stream().mapToDouble(one -> one.mean(measure)).toArray());
+    /** Returns mean and spread over cases of a score's mean over classes. */
+    public Spread overall(Score score) {
+        return Spread.of(means(score));
+    }
+
+    /** Returns the cases from the lowest mean Dice over classes to the highest, those without one last. */
+    public List<CaseScores> worstFirst() {
+        return cases.stream()
+                .sorted(Comparator.comparingDouble((CaseScores one) -> one.mean(Measure.DICE))
+                        .thenComparing(CaseScores::id))
+                .toList();
     }
 
     /** Returns the mean over classes of the mean over cases, classes whose truth is always empty left out. */
-    public double meanOfClasses(Measure measure) {
+    public double meanOfClasses(Score score) {
         double[] means = new double[classes.size()];
         for (int c = 0; c < means.length; c++) {
-            means[c] = spread(measure, c).mean();
+            means[c] = spread(score, c).mean();
         }
         return Spread.of(means).mean();
     }
@@ -75,16 +85,16 @@ public record EvaluationSummary(
     }
 
     /**
-     * Returns Dice as a table for people: a line a case, a column a class, then mean ± standard deviation, the same of the surface
-     * measures, and the failures.
+     * Returns Dice as a table for people: a line a case, the worst first, a column a class; then mean ± standard deviation, the mean's
+     * 95 % interval and the median, mean ± standard deviation of the other scores, and the failures.
      */
     public String table() {
         List<List<String>> rows = new ArrayList<>();
-        List<String> head = new ArrayList<>(List.of("case"));
+        List<String> head = new ArrayList<>(List.of("case, worst first"));
         classes.forEach(one -> head.add(one.name()));
         head.add("mean");
         rows.add(head);
-        for (CaseScores one : cases) {
+        for (CaseScores one : worstFirst()) {
             List<String> row = new ArrayList<>(List.of(one.id()));
             for (int c = 0; c < classes.size(); c++) {
                 row.add(number(one.get(Measure.DICE, c)));
@@ -92,29 +102,20 @@ public record EvaluationSummary(
             row.add(number(one.mean(Measure.DICE)));
             rows.add(row);
         }
-        List<String> mean = new ArrayList<>(List.of("Dice, mean ± std"));
-        List<String> median = new ArrayList<>(List.of("median"));
-        List<String> counted = new ArrayList<>(List.of("cases counted"));
-        for (int c = 0; c <= classes.size(); c++) {
-            Spread spread = c < classes.size() ? spread(Measure.DICE, c) : overall(Measure.DICE);
-            mean.add(meanAndStd(spread));
-            median.add(number(spread.median()));
-            counted.add(String.valueOf(spread.counted()));
-        }
-        rows.add(mean);
-        rows.add(median);
-        rows.add(counted);
-        int summaryRows = 3;
-        for (SurfaceMeasure measure : SurfaceMeasure.values()) {
-            List<String> row =
-                    new ArrayList<>(List.of(measure.name().replace("_", " ").replace("MM", "mm")));
-            for (int c = 0; c <= classes.size(); c++) {
-                row.add(meanAndStd(c < classes.size() ? spread(measure, c) : overall(measure)));
+        int ruleBefore = rows.size();
+        rows.add(row("Dice, mean ± std", Measure.DICE, values -> meanAndStd(Spread.of(values))));
+        rows.add(row("95 % interval", Measure.DICE, values -> text(Interval.ofMean(values))));
+        rows.add(row("median", Measure.DICE, values -> number(Spread.of(values).median())));
+        rows.add(row(
+                "cases counted",
+                Measure.DICE,
+                values -> String.valueOf(Spread.of(values).counted())));
+        for (Score score : Score.all()) {
+            if (score != Measure.DICE) {
+                rows.add(row(score.title(), score, values -> meanAndStd(Spread.of(values))));
             }
-            rows.add(row);
-            summaryRows++;
         }
-        StringBuilder text = new StringBuilder(aligned(rows, rows.size() - summaryRows));
+        StringBuilder text = new StringBuilder(aligned(rows, ruleBefore, 1));
         if (!unscoredValues.isEmpty()) {
             text.append("label values that belong to no class: ")
                     .append(unscoredValues)
@@ -133,7 +134,20 @@ public record EvaluationSummary(
         return text.toString();
     }
 
-    private static String aligned(List<List<String>> rows, int ruleBefore) {
+    private List<String> row(String name, Score score, Function<double[], String> cell) {
+        List<String> row = new ArrayList<>(List.of(name));
+        for (int c = 0; c < classes.size(); c++) {
+            row.add(cell.apply(values(score, c)));
+        }
+        row.add(cell.apply(means(score)));
+        return row;
+    }
+
+    private static String text(Interval interval) {
+        return Double.isNaN(interval.low()) ? "–" : number(interval.low()) + " – " + number(interval.high());
+    }
+
+    static String aligned(List<List<String>> rows, int ruleBefore, int textColumns) {
         int columns = rows.get(0).size();
         int[] widths = new int[columns];
         rows.forEach(row -> {
@@ -152,7 +166,7 @@ public record EvaluationSummary(
             for (int c = 0; c < columns; c++) {
                 String cell = rows.get(r).get(c);
                 String pad = " ".repeat(widths[c] - cell.length());
-                text.append(c == 0 ? cell + pad : "  " + pad + cell);
+                text.append(c == 0 ? "" : "  ").append(c < textColumns ? cell + pad : pad + cell);
             }
             text.append('\n');
         }
@@ -163,7 +177,7 @@ public record EvaluationSummary(
         return spread.counted() == 0 ? "–" : number(spread.mean()) + " ± " + number(spread.std());
     }
 
-    private static String number(double value) {
+    static String number(double value) {
         return Double.isNaN(value) ? "–" : String.format(Locale.ROOT, "%.4f", value);
     }
 
@@ -174,7 +188,7 @@ public record EvaluationSummary(
      */
     public Map<String, Object> toMap(Map<String, ?> provenance) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("format", "segformer3d-evaluation");
+        map.put("format", FORMAT);
         map.put("version", VERSION);
         List<Map<String, Object>> classMaps = new ArrayList<>();
         for (int c = 0; c < classes.size(); c++) {
@@ -182,26 +196,21 @@ public record EvaluationSummary(
             one.put("name", classes.get(c).name());
             one.put("values", classes.get(c).values());
             one.put("both_empty", bothEmpty(c));
-            for (Measure measure : Measure.values()) {
-                one.put(measure.key(), spreadMap(spread(measure, c)));
-            }
-            for (SurfaceMeasure measure : SurfaceMeasure.values()) {
-                one.put(measure.key(), spreadMap(spread(measure, c)));
+            for (Score score : Score.all()) {
+                one.put(score.key(), spreadMap(values(score, c)));
             }
             classMaps.add(one);
         }
         Map<String, Object> overall = new LinkedHashMap<>();
-        for (Measure measure : Measure.values()) {
-            Map<String, Object> spread = spreadMap(overall(measure));
-            spread.put("mean_of_classes", orNull(meanOfClasses(measure)));
-            overall.put(measure.key(), spread);
-        }
-        for (SurfaceMeasure measure : SurfaceMeasure.values()) {
-            overall.put(measure.key(), spreadMap(overall(measure)));
+        for (Score score : Score.all()) {
+            Map<String, Object> spread = spreadMap(means(score));
+            spread.put("mean_of_classes", orNull(meanOfClasses(score)));
+            overall.put(score.key(), spread);
         }
         map.put("overall", overall);
         map.put("classes", classMaps);
         map.put("cases", cases.stream().map(this::caseMap).toList());
+        map.put("worst_first", worstFirst().stream().map(CaseScores::id).toList());
         List<Map<String, Object>> failed = new ArrayList<>();
         failures.forEach(failure -> failed.add(Map.of("case", failure.id(), "reason", failure.reason())));
         map.put("failures", failed);
@@ -214,16 +223,17 @@ public record EvaluationSummary(
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("case", scores.id());
         map.put("mean_dice", orNull(scores.mean(Measure.DICE)));
+        map.put("voxel_ml", scores.voxelMillilitres());
+        if (scores.resampled()) {
+            map.put("resampled", true);
+        }
         List<Map<String, Object>> list = new ArrayList<>();
         for (int c = 0; c < classes.size(); c++) {
             OverlapCounts counts = scores.counts().get(c);
             Map<String, Object> one = new LinkedHashMap<>();
             one.put("name", classes.get(c).name());
-            for (Measure measure : Measure.values()) {
-                one.put(measure.key(), orNull(measure.of(counts)));
-            }
-            for (SurfaceMeasure measure : SurfaceMeasure.values()) {
-                one.put(measure.key(), orNull(scores.get(measure, c)));
+            for (Score score : Score.all()) {
+                one.put(score.key(), orNull(scores.get(score, c)));
             }
             one.put("truth_empty", counts.truth() == 0);
             one.put("prediction_empty", counts.predicted() == 0);
@@ -240,21 +250,24 @@ public record EvaluationSummary(
         return map;
     }
 
-    private static Map<String, Object> spreadMap(Spread spread) {
+    private static Map<String, Object> spreadMap(double... values) {
+        Spread spread = Spread.of(values);
+        Interval interval = Interval.ofMean(values);
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("mean", orNull(spread.mean()));
         map.put("std", orNull(spread.std()));
         map.put("median", orNull(spread.median()));
+        map.put("ci95", Double.isNaN(interval.low()) ? null : List.of(interval.low(), interval.high()));
         map.put("counted", spread.counted());
         map.put("undefined", spread.skipped());
         return map;
     }
 
-    private static Double orNull(double value) {
+    static Double orNull(double value) {
         return Double.isNaN(value) ? null : value;
     }
 
-    /** Returns one line a case and class as comma-separated values with a header; what isn't defined is empty. */
+    /** Returns one line a case and class as comma-separated values with a header, the worst cases first; what isn't defined is empty. */
     public String csv() {
         StringBuilder text = new StringBuilder("case,class");
         for (Measure measure : Measure.values()) {
@@ -266,7 +279,7 @@ public record EvaluationSummary(
             text.append(',').append(measure.key());
         }
         text.append('\n');
-        for (CaseScores one : cases) {
+        for (CaseScores one : worstFirst()) {
             for (int c = 0; c < classes.size(); c++) {
                 OverlapCounts counts = one.counts().get(c);
                 text.append(quoted(one.id()))
@@ -291,16 +304,44 @@ public record EvaluationSummary(
         return text.toString();
     }
 
-    private static String orEmpty(double value) {
+    /**
+     * Returns one line a class and score as comma-separated values with a header: mean, standard deviation, median and the mean's 95 %
+     * interval over cases. The class {@code mean} is the mean over classes of each case.
+     */
+    public String summaryCsv() {
+        StringBuilder text = new StringBuilder("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined\n");
+        for (int c = 0; c <= classes.size(); c++) {
+            for (Score score : Score.all()) {
+                double[] values = c < classes.size() ? values(score, c) : means(score);
+                Spread spread = Spread.of(values);
+                Interval interval = Interval.ofMean(values);
+                text.append(c < classes.size() ? quoted(classes.get(c).name()) : "mean")
+                        .append(',')
+                        .append(score.key());
+                for (double value :
+                        new double[] {spread.mean(), spread.std(), spread.median(), interval.low(), interval.high()}) {
+                    text.append(',').append(orEmpty(value));
+                }
+                text.append(',')
+                        .append(spread.counted())
+                        .append(',')
+                        .append(spread.skipped())
+                        .append('\n');
+            }
+        }
+        return text.toString();
+    }
+
+    static String orEmpty(double value) {
         return Double.isNaN(value) ? "" : String.valueOf(value);
     }
 
-    private static String quoted(String text) {
+    static String quoted(String text) {
         return text.matches("[^\",\\r\\n]*") ? text : '"' + text.replace("\"", "\"\"") + '"';
     }
 
     /**
-     * Writes {@code evaluation.json} and {@code evaluation.csv}, each atomically.
+     * Writes {@code evaluation.json}, {@code evaluation.csv} (cases) and {@code summary.csv} (over cases), each atomically.
      *
      * @param folder made when it is missing
      * @param provenance where the result came from
@@ -310,5 +351,17 @@ public record EvaluationSummary(
         Files.createDirectories(folder);
         AtomicFiles.writeString(folder.resolve("evaluation.json"), Json.pretty(toMap(provenance)));
         AtomicFiles.writeString(folder.resolve("evaluation.csv"), csv());
+        AtomicFiles.writeString(folder.resolve("summary.csv"), summaryCsv());
+    }
+
+    /**
+     * Reads what {@link #write} wrote.
+     *
+     * @param file an {@code evaluation.json}
+     * @throws FileFormatException when it isn't one, is damaged, or comes from a newer version
+     * @throws IOException when reading fails
+     */
+    public static EvaluationSummary read(Path file) throws IOException {
+        return EvaluationReader.read(file);
     }
 }

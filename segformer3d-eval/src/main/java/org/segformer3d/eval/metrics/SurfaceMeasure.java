@@ -4,19 +4,27 @@ import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
 /** The measures of {@link SurfaceDistances} that an evaluation reports. */
-public enum SurfaceMeasure {
+public enum SurfaceMeasure implements Score {
+    /** Hausdorff distance in mm. */
+    HD_MM("HD mm", SurfaceDistances::hausdorff),
     /** 95th percentile of the Hausdorff distance in mm, the larger of both directions. */
-    HD95_MM(distances -> distances.hausdorff(95)),
+    HD95_MM("HD95 mm", distances -> distances.hausdorff(95)),
+    /** 95th percentile of the distance from the predicted surface to the true one in mm. */
+    HD95_DIRECTED_MM("HD95 directed mm", distances -> distances.directedHausdorff(95)),
+    /** Average distance from the predicted surface to the true one in mm. */
+    ASD_MM("ASD mm", SurfaceDistances::averageSurfaceDistance),
     /** Average symmetric surface distance in mm. */
-    ASSD_MM(SurfaceDistances::averageSymmetricSurfaceDistance),
+    ASSD_MM("ASSD mm", SurfaceDistances::averageSymmetricSurfaceDistance),
     /** Normalised surface Dice at 1 mm. */
-    NSD_1MM(distances -> distances.surfaceDice(1)),
+    NSD_1MM("NSD 1 mm", distances -> distances.surfaceDice(1)),
     /** Normalised surface Dice at 2 mm. */
-    NSD_2MM(distances -> distances.surfaceDice(2));
+    NSD_2MM("NSD 2 mm", distances -> distances.surfaceDice(2));
 
+    private final String title;
     private final ToDoubleFunction<SurfaceDistances> function;
 
-    SurfaceMeasure(ToDoubleFunction<SurfaceDistances> function) {
+    SurfaceMeasure(String title, ToDoubleFunction<SurfaceDistances> function) {
+        this.title = title;
         this.function = function;
     }
 
@@ -26,8 +34,23 @@ public enum SurfaceMeasure {
         return Double.isFinite(value) ? value : Double.NaN;
     }
 
-    /** Returns the name in files, for example {@code hd95_mm}. */
+    @Override
+    public double of(CaseScores scores, int classIndex) {
+        return scores.surfaces().get(classIndex).get(this);
+    }
+
+    @Override
     public String key() {
         return name().toLowerCase(Locale.ROOT);
+    }
+
+    @Override
+    public String title() {
+        return title;
+    }
+
+    @Override
+    public boolean isBestHigh() {
+        return this == NSD_1MM || this == NSD_2MM;
     }
 }

@@ -19,6 +19,9 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.io.CorruptFileException;
+import org.segformer3d.data.io.TooNewFileException;
+import org.segformer3d.data.io.UnsupportedFileException;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.volume.Affine;
@@ -216,7 +219,7 @@ class EvaluationTests {
         }
 
         @Test
-        void name_both_sizes_and_both_affines() throws IOException {
+        void name_both_values_of_what_differs() throws IOException {
             threeCases();
             write(predictions, "a", Geometry.of(new Grid(2, 4, 1), ROW.affine()), new int[8]);
             write(predictions, "b", Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.01, 0, 0)), new int[8]);
@@ -225,7 +228,55 @@ class EvaluationTests {
             assertThat(summary.failures().get(0).reason())
                     .contains("found 2×4×1 voxels, expected 8×1×1", predictions.toString(), labels.toString());
             assertThat(summary.failures().get(1).reason())
-                    .contains("found affine [1.0 0.0 0.0 0.01;", "expected [1.0 0.0 0.0 0.0;");
+                    .contains(
+                            "found origin [0.01 0.0 0.0] mm, expected [0.0 0.0 0.0] mm as in " + labels,
+                            "corners lie up to 0.0100 voxels apart, at most 0.001 are allowed")
+                    .doesNotContain("spacing", "axes");
+        }
+
+        @Test
+        void name_spacings_and_directions_too() throws IOException {
+            threeCases();
+            write(predictions, "a", Geometry.of(ROW.size(), Affine.scaling(1.001, 2, 5)), new int[8]);
+            write(predictions, "b", Geometry.of(ROW.size(), Affine.scaling(-1, 2, 5)), new int[8]);
+            EvaluationSummary summary = evaluation().run();
+            assertThat(summary.failures().get(0).reason())
+                    .contains("found spacing [1.001 2.0 5.0] mm, expected [1.0 2.0 5.0] mm")
+                    .doesNotContain("origin", "axes");
+            assertThat(summary.failures().get(1).reason())
+                    .contains("found axes LAS ([-1.0 0.0 0.0], ", "expected RAS ([1.0 0.0 0.0], ");
+        }
+
+        @Test
+        void do_not_include_what_lies_within_a_thousandth_of_a_voxel() throws IOException {
+            threeCases();
+            write(
+                    predictions,
+                    "b",
+                    Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.0009, 0, 0)),
+                    1,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0,
+                    0);
+            assertThat(evaluation().run().failures()).isEmpty();
+        }
+
+        @Test
+        void are_scored_on_the_truths_grid_when_that_is_wanted() throws IOException {
+            // Twice as fine along the first axis, and beginning two voxels of the truth earlier.
+            Geometry fine = Geometry.of(new Grid(12, 1, 1), Affine.ofRows(0.5, 0, 0, -2.25, 0, 2, 0, 0, 0, 0, 5, 0));
+            write(predictions, "a", fine, 9, 9, 9, 9, 1, 1, 1, 1, 0, 0, 2, 2);
+            write(labels, "a", ROW, 1, 1, 0, 2, 0, 0, 0, 2);
+            assertThat(evaluation().run().failures()).hasSize(1);
+            EvaluationSummary summary = evaluation().resampling().run();
+            assertThat(summary.failures()).isEmpty();
+            assertThat(summary.cases().get(0).resampled()).isTrue();
+            assertThat(summary.cases().get(0).counts())
+                    .containsExactly(new OverlapCounts(2, 0, 0, 6), new OverlapCounts(1, 0, 1, 6));
         }
 
         @Test
@@ -270,19 +321,28 @@ class EvaluationTests {
         void is_a_table_for_people() throws IOException {
             threeCases();
             assertThat(evaluation().run().table()).isEqualTo("""
-                            case                            1                2             mean
-                            ────────────────  ───────────────  ───────────────  ───────────────
-                            a                          0.8000           0.6667           0.7333
-                            b                          1.0000                –           1.0000
-                            c                          0.0000                –           0.0000
-                            ────────────────  ───────────────  ───────────────  ───────────────
-                            Dice, mean ± std  0.6000 ± 0.4320  0.6667 ± 0.0000  0.5778 ± 0.4228
-                            median                     0.8000           0.6667           0.7333
-                            cases counted                   3                1                3
-                            HD95 mm           0.4500 ± 0.4500  1.8500 ± 0.0000  0.6875 ± 0.6875
-                            ASSD mm           0.1000 ± 0.1000  0.5000 ± 0.0000  0.1750 ± 0.1750
-                            NSD 1mm           0.6667 ± 0.4714  0.4167 ± 0.4167  0.6389 ± 0.4530
-                            NSD 2mm           0.6667 ± 0.4714  0.5000 ± 0.5000  0.6667 ± 0.4714
+                            case, worst first                          1                 2              mean
+                            ──────────────────────────  ────────────────  ────────────────  ────────────────
+                            c                                     0.0000                 –            0.0000
+                            a                                     0.8000            0.6667            0.7333
+                            b                                     1.0000                 –            1.0000
+                            ──────────────────────────  ────────────────  ────────────────  ────────────────
+                            Dice, mean ± std             0.6000 ± 0.4320   0.6667 ± 0.0000   0.5778 ± 0.4228
+                            95 % interval                0.0000 – 1.0000                 –   0.0000 – 1.0000
+                            median                                0.8000            0.6667            0.7333
+                            cases counted                              3                 1                 3
+                            IoU                          0.5556 ± 0.4157   0.5000 ± 0.0000   0.5278 ± 0.4101
+                            sensitivity                  0.6667 ± 0.4714   0.5000 ± 0.0000   0.5833 ± 0.4249
+                            specificity                  0.9444 ± 0.0786   0.9167 ± 0.1179   0.9306 ± 0.0520
+                            precision                    0.8333 ± 0.1667   0.5000 ± 0.5000   0.6111 ± 0.4374
+                            relative volume difference  -0.1667 ± 0.6236  -0.5000 ± 0.0000  -0.3333 ± 0.4714
+                            HD mm                        0.5000 ± 0.5000   2.0000 ± 0.0000   0.7500 ± 0.7500
+                            HD95 mm                      0.4500 ± 0.4500   1.8500 ± 0.0000   0.6875 ± 0.6875
+                            HD95 directed mm             0.4500 ± 0.4500   0.0000 ± 0.0000   0.2250 ± 0.2250
+                            ASD mm                       0.1667 ± 0.1667   0.0000 ± 0.0000   0.0833 ± 0.0833
+                            ASSD mm                      0.1000 ± 0.1000   0.5000 ± 0.0000   0.1750 ± 0.1750
+                            NSD 1 mm                     0.6667 ± 0.4714   0.4167 ± 0.4167   0.6389 ± 0.4530
+                            NSD 2 mm                     0.6667 ± 0.4714   0.5000 ± 0.5000   0.6667 ± 0.4714
                             """);
         }
 
@@ -309,6 +369,51 @@ class EvaluationTests {
             assertThat(json.get("overall").get("dice").get("mean_of_classes").asDouble())
                     .isEqualTo((0.6 + 2 / 3.0) / 2, within(1e-12));
             assertThat(json.get("provenance").get("made_by").asText()).isEqualTo("test");
+        }
+
+        @Test
+        void is_read_back_as_it_was() throws IOException {
+            threeCases();
+            write(labels, "d", ROW, new int[8]);
+            EvaluationSummary summary = evaluation().run();
+            summary.write(folder, Map.of());
+            assertThat(EvaluationSummary.read(folder.resolve("evaluation.json")))
+                    .isEqualTo(summary);
+        }
+
+        @Test
+        void of_another_kind_is_not_read() throws IOException {
+            Path file = folder.resolve("evaluation.json");
+            Files.writeString(file, "{");
+            assertThatExceptionOfType(CorruptFileException.class).isThrownBy(() -> EvaluationSummary.read(file));
+            Files.writeString(file, "{\"format\": \"other\"}");
+            assertThatExceptionOfType(UnsupportedFileException.class)
+                    .isThrownBy(() -> EvaluationSummary.read(file))
+                    .withMessageContaining("found format other, expected segformer3d-evaluation");
+            Files.writeString(file, "{\"format\": \"segformer3d-evaluation\", \"version\": 2}");
+            assertThatExceptionOfType(TooNewFileException.class).isThrownBy(() -> EvaluationSummary.read(file));
+            Files.writeString(file, "{\"format\": \"segformer3d-evaluation\", \"version\": 1}");
+            assertThatExceptionOfType(CorruptFileException.class)
+                    .isThrownBy(() -> EvaluationSummary.read(file))
+                    .withMessageContaining("incomplete");
+        }
+
+        @Test
+        void begins_with_the_worst_cases() throws IOException {
+            threeCases();
+            evaluation().run().write(folder, Map.of());
+            assertThat(new ObjectMapper()
+                            .readTree(folder.resolve("evaluation.json").toFile())
+                            .get("worst_first")
+                            .toString())
+                    .isEqualTo("[\"c\",\"a\",\"b\"]");
+            assertThat(Files.readAllLines(folder.resolve("evaluation.csv")))
+                    .extracting(line -> line.substring(0, 1))
+                    .containsExactly("c", "c", "c", "a", "a", "b", "b");
+            assertThat(Files.readAllLines(folder.resolve("summary.csv")))
+                    .hasSize(1 + 3 * Score.all().size())
+                    .startsWith("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined")
+                    .anyMatch(line -> line.startsWith("1,dice,0.6") && line.endsWith(",0.0,1.0,3,0"));
         }
 
         @Test
@@ -340,9 +445,10 @@ class EvaluationTests {
             assertThat(Files.readAllLines(folder.resolve("evaluation.csv")))
                     .hasSize(7)
                     .startsWith(
-                            "case,class,dice,iou,sensitivity,specificity,precision,true_positives,false_positives,"
-                                    + "false_negatives,true_negatives,predicted_ml,truth_ml,volume_difference_ml,hd95_mm,assd_mm,nsd_1mm,nsd_2mm")
-                    .contains("b,\"two, or \"\"more\"\"\",,,,1.0,,0,0,0,8,0.0,0.0,0.0,,,,");
+                            "case,class,dice,iou,sensitivity,specificity,precision,relative_volume_difference,true_positives,false_positives,"
+                                    + "false_negatives,true_negatives,predicted_ml,truth_ml,volume_difference_ml,hd_mm,hd95_mm,hd95_directed_mm,asd_mm,assd_mm,"
+                                    + "nsd_1mm,nsd_2mm")
+                    .contains("b,\"two, or \"\"more\"\"\",,,,1.0,,,0,0,0,8,0.0,0.0,0.0,,,,,,,");
         }
     }
 }
