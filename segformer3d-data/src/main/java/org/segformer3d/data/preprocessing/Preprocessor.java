@@ -1,9 +1,11 @@
 package org.segformer3d.data.preprocessing;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
@@ -62,47 +64,127 @@ public final class Preprocessor {
      * @throws InvalidCaseException when the volumes don't match in size or place, values aren't finite, or labels aren't whole numbers
      */
     public PreparedCase prepare(String name, List<Volume> channels, Optional<Volume> label) {
-        Geometry input = requireSamePlace(name, channels);
+        requireSamePlace(name, channels);
         for (int v = 0; v < channels.size(); v++) {
             requireFinite(name, "channel volume " + (v + 1), channels.get(v));
         }
-        Grid inputSize = input.size();
-        Orientation orientation = spec.orientation() == PreprocessingSpec.Orienting.RAS
-                ? Orientation.toRas(input.affine())
-                : Orientation.IDENTITY;
-        Box inputBox = spec.cropping() == PreprocessingSpec.Cropping.NONZERO
-                ? nonzeroBox(channels, inputSize)
-                : Box.whole(inputSize);
-        Box crop = inputBox.oriented(orientation, inputSize);
-        Geometry cropped = orientation.apply(input).cropped(crop.d(), crop.h(), crop.w(), crop.size());
-        Grid size = targetSize(cropped);
-        Restoration restoration = new Restoration(input, orientation, crop, cropped.resampled(size));
-
+        Way way = way(name, channels);
+        Grid inputSize = way.inputSize();
+        Grid size = way.size();
         int count = channels.stream().mapToInt(Volume::channels).sum();
-        Resampler resampler = new Resampler(crop.size(), size, perAxis(cropped));
         HostTensor image = HostTensor.zeros(DType.FLOAT32, count, size.depth(), size.height(), size.width());
         int channel = 0;
         for (Volume volume : channels) {
             for (int c = 0; c < volume.channels(); c++, channel++) {
                 // Cutting before orienting and one channel at a time: a BraTS scan is 143 MB, and this needs a quarter
                 // more of it.
-                float[] values = inputBox.cut(volume.values(), c * inputSize.tokens(), inputSize);
-                values = orientation.isIdentity() ? values : orientation.apply(values, 1, inputBox.size());
+                float[] values = way.inputBox().cut(volume.values(), c * inputSize.tokens(), inputSize);
+                values = way.oriented(values);
                 spec.normalization().apply(values, 0, values.length, channel);
-                image.floatBuffer().put(channel * size.tokens(), resampler.apply(values));
+                image.floatBuffer().put(channel * size.tokens(), way.resampler().apply(values));
             }
         }
-        Optional<HostTensor> labels =
-                label.map(volume -> prepareLabel(name, volume, input, orientation, inputBox, crop, size));
-        return new PreparedCase(image, labels, restoration);
+        Optional<HostTensor> labels = label.map(volume -> prepareLabel(name, volume, way));
+        return new PreparedCase(image, labels, way.restoration());
     }
 
-    private HostTensor prepareLabel(
-            String name, Volume label, Geometry input, Orientation orientation, Box inputBox, Box crop, Grid size) {
+    /**
+     * Prepares a scan without labels in the volumes' own arrays wherever that can be done, so that a large one is in memory once. The
+     * values are those of {@link #prepare(String, List, Optional)}. Channels are prepared by several threads.
+     *
+     * @param name what messages call it, a case or file
+     * @param channels at least one volume; their arrays are the preparer's from now on
+     * @throws InvalidCaseException as {@link #prepare(String, List, Optional)} does
+     */
+    public PreparedScan prepareInPlace(String name, List<Volume> channels) {
+        requireSamePlace(name, channels);
+        IntStream.range(0, channels.size())
+                .parallel()
+                .forEach(v -> requireFinite(name, "channel volume " + (v + 1), channels.get(v)));
+        Way way = way(name, channels);
+        Grid inputSize = way.inputSize();
+        List<PreparedScan.Channel> inputs = new ArrayList<>();
+        for (Volume volume : channels) {
+            for (int c = 0; c < volume.channels(); c++) {
+                inputs.add(new PreparedScan.Channel(volume.values(), c * inputSize.tokens()));
+            }
+        }
+        PreparedScan.Channel[] prepared = new PreparedScan.Channel[inputs.size()];
+        IntStream.range(0, prepared.length).parallel().forEach(channel -> {
+            float[] values = inputs.get(channel).values();
+            int from = inputs.get(channel).offset();
+            boolean whole = way.inputBox().equals(Box.whole(inputSize));
+            int count = way.inputBox().size().tokens();
+            if (whole && way.orientation().isFlip()) {
+                way.orientation().flip(values, from, inputSize);
+            } else {
+                values = way.oriented(
+                        whole && values.length == count
+                                ? values
+                                : way.inputBox().cut(values, from, inputSize));
+                from = 0;
+            }
+            spec.normalization().apply(values, from, count, channel);
+            if (!way.crop().size().equals(way.size())) {
+                float[] alone = values.length == count ? values : Arrays.copyOfRange(values, from, from + count);
+                values = way.resampler().apply(alone);
+                from = 0;
+            }
+            prepared[channel] = new PreparedScan.Channel(values, from);
+        });
+        return new PreparedScan(Arrays.asList(prepared), way.restoration());
+    }
+
+    /** Returns the size a scan is prepared to when nothing is cropped. */
+    public Grid sizeUncropped(Geometry input) {
+        return targetSize(orientation(input).apply(input));
+    }
+
+    /** The steps between a scan and what is made of it. */
+    private record Way(Orientation orientation, Box inputBox, Box crop, Resampler resampler, Restoration restoration) {
+        Grid inputSize() {
+            return restoration.inputGeometry().size();
+        }
+
+        Grid size() {
+            return restoration.preparedGeometry().size();
+        }
+
+        /** Returns the values of the input box in their new order. */
+        float[] oriented(float[] values) {
+            return orientation.isIdentity() ? values : orientation.apply(values, 1, inputBox.size());
+        }
+    }
+
+    private Orientation orientation(Geometry input) {
+        return spec.orientation() == PreprocessingSpec.Orienting.RAS
+                ? Orientation.toRas(input.affine())
+                : Orientation.IDENTITY;
+    }
+
+    private Way way(String name, List<Volume> channels) {
+        Geometry input = requireSamePlace(name, channels);
+        Orientation orientation = orientation(input);
+        Box inputBox = spec.cropping() == PreprocessingSpec.Cropping.NONZERO
+                ? nonzeroBox(channels, input.size())
+                : Box.whole(input.size());
+        Box crop = inputBox.oriented(orientation, input.size());
+        Geometry cropped = orientation.apply(input).cropped(crop.d(), crop.h(), crop.w(), crop.size());
+        Grid size = targetSize(cropped);
+        return new Way(
+                orientation,
+                inputBox,
+                crop,
+                new Resampler(crop.size(), size, perAxis(cropped)),
+                new Restoration(input, orientation, crop, cropped.resampled(size)));
+    }
+
+    private HostTensor prepareLabel(String name, Volume label, Way way) {
+        Geometry input = way.restoration().inputGeometry();
+        Grid size = way.size();
         requireLabelPlace(name, label, input);
         requireFinite(name, "label", label);
-        float[] values = inputBox.cut(label.values(), 0, input.size());
-        values = orientation.isIdentity() ? values : orientation.apply(values, 1, inputBox.size());
+        float[] values = way.oriented(way.inputBox().cut(label.values(), 0, input.size()));
         short[] labels = new short[values.length];
         for (int n = 0; n < labels.length; n++) {
             int rounded = Math.round(values[n]);
@@ -112,7 +194,7 @@ public final class Preprocessor {
                         name, "found label value " + values[n] + ", expected whole numbers of -32768…32767");
             }
         }
-        short[] resampled = new Resampler(crop.size(), size, Interpolation.LINEAR).applyLabels(labels);
+        short[] resampled = new Resampler(way.crop().size(), size, Interpolation.LINEAR).applyLabels(labels);
         return LabelValues.tensor(resampled, size.depth(), size.height(), size.width());
     }
 

@@ -196,6 +196,11 @@ public final class Orientation {
         return equals(IDENTITY);
     }
 
+    /** Returns whether axes are at most reversed, none of them exchanged. */
+    public boolean isFlip() {
+        return source[0] == 0 && source[1] == 1 && source[2] == 2;
+    }
+
     /** Returns the orientation that undoes this one. */
     public Orientation inverse() {
         int[] back = new int[3];
@@ -293,6 +298,51 @@ public final class Orientation {
             }
         }
         return result;
+    }
+
+    /**
+     * Reverses axes in place.
+     *
+     * @param values an array that holds one channel in C order
+     * @param from index of the channel's first value
+     * @param size the channel's spatial size
+     * @throws IllegalStateException when this exchanges axes
+     */
+    public void flip(float[] values, int from, Grid size) {
+        Objects.checkFromIndexSize(from, size.tokens(), values.length);
+        if (!isFlip()) {
+            throw new IllegalStateException(this + " exchanges axes, which can't be done in place");
+        }
+        int width = size.width();
+        int rows = size.depth() * size.height();
+        float[] row = new float[width];
+        for (int r = 0; r < rows; r++) {
+            int d = r / size.height();
+            int h = r % size.height();
+            int other =
+                    (flipped[0] ? size.depth() - 1 - d : d) * size.height() + (flipped[1] ? size.height() - 1 - h : h);
+            if (other < r) {
+                continue; // exchanged when the other one's turn was
+            }
+            int a = from + r * width;
+            int b = from + other * width;
+            System.arraycopy(values, a, row, 0, width);
+            if (flipped[2]) {
+                if (a != b) {
+                    reversed(values, b, values, a, width);
+                }
+                reversed(row, 0, values, b, width);
+            } else if (a != b) {
+                System.arraycopy(values, b, values, a, width);
+                System.arraycopy(row, 0, values, b, width);
+            }
+        }
+    }
+
+    private static void reversed(float[] source, int from, float[] target, int to, int count) {
+        for (int n = 0; n < count; n++) {
+            target[to + n] = source[from + count - 1 - n];
+        }
     }
 
     /** Returns the anatomical directions of an affine's voxel axes, for example {@code RAS} or {@code LPS}. */

@@ -75,6 +75,65 @@ class PreprocessorTests {
     }
 
     @Nested
+    class InPlace {
+        @ParameterizedTest
+        @MethodSource("org.segformer3d.data.preprocessing.PreprocessorTests#orientations")
+        void gives_the_values_that_preparing_gives(Affine affine) {
+            Volume scan = scan(affine);
+            Volume other = labels(scan);
+            List<PreprocessingSpec> specs = List.of(
+                    PLAIN.withOrientation(Orienting.RAS),
+                    PreprocessingSpec.of(Normalization.zScoreNonzero()),
+                    PreprocessingSpec.of(Normalization.zScore())
+                            .withOrientation(Orienting.RAS)
+                            .withCropping(Cropping.NONZERO),
+                    PLAIN.withOrientation(Orienting.RAS).withSpacing(Interpolation.LINEAR, 0.8, 1, 2));
+            for (PreprocessingSpec spec : specs) {
+                Preprocessor preprocessor = new Preprocessor(spec);
+                for (List<Volume> channels : List.of(
+                        List.of(scan),
+                        List.of(scan, other, scan),
+                        List.of(Volume.stack(List.of(other, scan)), other))) {
+                    PreparedCase expected = preprocessor.prepare(channels);
+                    PreparedScan found = preprocessor.prepareInPlace(
+                            "scan",
+                            channels.stream()
+                                    .map(v -> Volume.of(v.values().clone(), v.channels(), v.geometry()))
+                                    .toList());
+                    assertThat(found.size()).isEqualTo(expected.size());
+                    assertThat(found.restoration().inputGeometry())
+                            .isEqualTo(expected.restoration().inputGeometry());
+                    int voxels = found.size().tokens();
+                    float[] values = new float[expected.channels() * voxels];
+                    for (int c = 0; c < expected.channels(); c++) {
+                        PreparedScan.Channel channel = found.channels().get(c);
+                        System.arraycopy(channel.values(), channel.offset(), values, c * voxels, voxels);
+                    }
+                    assertThat(values).containsExactly(expected.image().toFloats());
+                }
+            }
+        }
+
+        @Test
+        void keeps_to_the_volume_s_own_array_where_axes_are_only_reversed() {
+            Volume scan = scan(Affine.scaling(-1, 1, -1));
+            PreparedScan prepared = new Preprocessor(
+                            PreprocessingSpec.of(Normalization.zScore()).withOrientation(Orienting.RAS))
+                    .prepareInPlace("scan", List.of(scan));
+            assertThat(prepared.channels().get(0).values()).isSameAs(scan.values());
+        }
+
+        @Test
+        void foretells_the_size_of_what_isn_t_cropped() {
+            Volume scan = scan(Affine.scaling(1.5, -2, 1));
+            Preprocessor preprocessor =
+                    new Preprocessor(PLAIN.withOrientation(Orienting.RAS).withSpacing(Interpolation.LINEAR, 1, 1, 1));
+            assertThat(preprocessor.sizeUncropped(scan.geometry()))
+                    .isEqualTo(preprocessor.prepare(List.of(scan)).size());
+        }
+    }
+
+    @Nested
     class Restoring {
         @ParameterizedTest
         @MethodSource("org.segformer3d.data.preprocessing.PreprocessorTests#orientations")

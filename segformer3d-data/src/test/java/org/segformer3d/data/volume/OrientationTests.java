@@ -50,6 +50,29 @@ class OrientationTests {
     }
 
     @Nested
+    class InPlace {
+        @ParameterizedTest
+        @MethodSource("org.segformer3d.data.volume.OrientationTests#all")
+        void reversesAsACopyDoesAndRefusesToExchangeAxes(Orientation orientation) {
+            Grid size = new Grid(3, 4, 5);
+            float[] values = new float[2 * size.tokens()];
+            for (int n = 0; n < values.length; n++) {
+                values[n] = n;
+            }
+            if (!orientation.isFlip()) {
+                assertThatThrownBy(() -> orientation.flip(values, 0, size))
+                        .isInstanceOf(IllegalStateException.class)
+                        .hasMessageContaining("exchanges axes");
+                return;
+            }
+            float[] expected = orientation.apply(values, 2, size);
+            orientation.flip(values, 0, size);
+            orientation.flip(values, size.tokens(), size);
+            assertThat(values).containsExactly(expected);
+        }
+    }
+
+    @Nested
     class OfThe48 {
         @ParameterizedTest
         @MethodSource("org.segformer3d.data.volume.OrientationTests#all")
