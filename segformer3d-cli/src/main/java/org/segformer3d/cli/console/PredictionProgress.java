@@ -2,7 +2,6 @@ package org.segformer3d.cli.console;
 
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.time.Duration;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.eval.inference.PredictionListener;
 import org.segformer3d.eval.inference.SegmentationResult;
@@ -45,9 +44,8 @@ public final class PredictionProgress implements PredictionListener {
     public void finished(SegmentationResult result, Path labels) {
         end();
         if (out != null) {
-            Duration time = result.timings().values().stream().reduce(Duration.ZERO, Duration::plus);
             out.println(labels + "  " + result.labels().geometry().size() + ", " + result.windows()
-                    + (result.windows() == 1 ? " window, " : " windows, ") + Quantity.duration(time));
+                    + (result.windows() == 1 ? " window, " : " windows, ") + Quantity.duration(result.duration()));
             out.flush();
         }
     }

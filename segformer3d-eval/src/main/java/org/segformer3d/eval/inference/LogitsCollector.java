@@ -1,35 +1,35 @@
 package org.segformer3d.eval.inference;
 
 import java.nio.FloatBuffer;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 
-/** Puts slabs of logits together to those of the whole volume. */
+/** Puts blocks of logits together to those of the whole volume. */
 final class LogitsCollector implements SlabConsumer {
-    private final long[] shape;
+    private final Grid size;
     private HostTensor whole;
 
-    /** Creates a collector for the logits of an image (C, D, H, W). */
-    LogitsCollector(HostTensor image) {
-        this.shape = image.shape();
+    /** Creates a collector for the logits of an image of this size. */
+    LogitsCollector(Grid size) {
+        this.size = size;
     }
 
     @Override
-    public void accept(int start, HostTensor logits) {
-        int slices = Math.toIntExact(logits.size(1));
-        if (slices == shape[1]) {
-            whole = logits;
-            return;
-        }
+    public void accept(int start, int row, HostTensor logits) {
         int classes = Math.toIntExact(logits.size(0));
+        int slices = Math.toIntExact(logits.size(1));
         if (whole == null) {
-            whole = HostTensor.zeros(DType.FLOAT32, classes, shape[1], shape[2], shape[3]);
+            whole = HostTensor.zeros(DType.FLOAT32, classes, size.depth(), size.height(), size.width());
         }
-        int plane = Math.toIntExact(shape[2] * shape[3]);
+        int length = Math.toIntExact(logits.size(2)) * size.width();
         FloatBuffer target = whole.floatBuffer();
         FloatBuffer source = logits.floatBuffer();
         for (int c = 0; c < classes; c++) {
-            target.put(Math.toIntExact((c * shape[1] + start) * plane), source, c * slices * plane, slices * plane);
+            for (int d = 0; d < slices; d++) {
+                int to = ((c * size.depth() + start + d) * size.height() + row) * size.width();
+                target.put(to, source, (c * slices + d) * length, length);
+            }
         }
     }
 

@@ -1,7 +1,10 @@
 package org.segformer3d.eval.inference;
 
+import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
@@ -39,51 +42,75 @@ public final class MirroringPredictor implements Predictor {
 
     @Override
     public HostTensor predict(HostTensor batch) {
-        HostTensor first = inner.predict(batch);
+        return predict(batch, Optional.empty());
+    }
+
+    @Override
+    public HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
+        HostTensor first = inner.predict(batch, axes.isEmpty() ? spent : Optional.empty());
         if (axes.isEmpty()) {
             return first;
         }
-        float[] sum = first.toFloats();
+        long[] shape = first.shape();
+        HostTensor sum = spent.filter(old -> old.dtype() == DType.FLOAT32 && Arrays.equals(old.shape(), shape))
+                .orElseGet(() -> HostTensor.zeros(DType.FLOAT32, shape));
+        sum.floatBuffer().put(first.toFloat32().floatBuffer());
+        HostTensor input = HostTensor.zeros(DType.FLOAT32, batch.shape());
+        Optional<HostTensor> last = first == batch ? Optional.empty() : Optional.of(first);
         int subsets = 1 << axes.size();
         for (int subset = 1; subset < subsets; subset++) {
             boolean[] mirrored = new boolean[3];
             for (int n = 0; n < axes.size(); n++) {
                 mirrored[axes.get(n)] = (subset >> n & 1) == 1;
             }
-            HostTensor input = HostTensor.zeros(DType.FLOAT32, batch.shape());
-            input.floatBuffer().put(flip(batch.toFloats(), batch.shape(), mirrored));
-            float[] logits = flip(inner.predict(input).toFloats(), first.shape(), mirrored);
-            for (int n = 0; n < sum.length; n++) {
-                sum[n] += logits[n];
-            }
+            flip(batch, mirrored, input, false, 1);
+            HostTensor logits = inner.predict(input, last);
+            flip(logits.toFloat32(), mirrored, sum, true, subset == subsets - 1 ? subsets : 1);
+            last = logits == input ? Optional.empty() : Optional.of(logits);
         }
-        for (int n = 0; n < sum.length; n++) {
-            sum[n] /= subsets;
-        }
-        return HostTensor.of(sum, first.shape());
+        return sum;
     }
 
-    /** Returns values (B, C, D, H, W) with the spatial axes reversed where told. */
-    private static float[] flip(float[] values, long[] shape, boolean[] mirrored) {
-        int depth = Math.toIntExact(shape[2]);
-        int height = Math.toIntExact(shape[3]);
-        int width = Math.toIntExact(shape[4]);
-        float[] flipped = new float[values.length];
-        for (int from = 0, to = 0; from < values.length; from += depth * height * width) {
+    /**
+     * Puts values (B, C, D, H, W) with the spatial axes reversed where told to a target, or adds them to it and divides the sum.
+     */
+    private static void flip(HostTensor values, boolean[] mirrored, HostTensor target, boolean adding, int divisor) {
+        int depth = Math.toIntExact(values.size(2));
+        int height = Math.toIntExact(values.size(3));
+        int width = Math.toIntExact(values.size(4));
+        int volumes = Math.toIntExact(values.size(0) * values.size(1));
+        FloatBuffer from = values.toFloat32().floatBuffer();
+        FloatBuffer to = target.floatBuffer();
+        float[] row = new float[width];
+        float[] sum = new float[width];
+        int at = 0;
+        for (int v = 0; v < volumes; v++) {
             for (int d = 0; d < depth; d++) {
-                int plane = from + (mirrored[0] ? depth - 1 - d : d) * height * width;
-                for (int h = 0; h < height; h++, to += width) {
-                    int row = plane + (mirrored[1] ? height - 1 - h : h) * width;
+                int plane = (v * depth + (mirrored[0] ? depth - 1 - d : d)) * height;
+                for (int h = 0; h < height; h++, at += width) {
+                    from.get((plane + (mirrored[1] ? height - 1 - h : h)) * width, row);
                     if (mirrored[2]) {
-                        for (int w = 0; w < width; w++) {
-                            flipped[to + w] = values[row + width - 1 - w];
-                        }
-                    } else {
-                        System.arraycopy(values, row, flipped, to, width);
+                        reverse(row);
                     }
+                    if (!adding) {
+                        to.put(at, row);
+                        continue;
+                    }
+                    to.get(at, sum);
+                    for (int w = 0; w < width; w++) {
+                        sum[w] = (sum[w] + row[w]) / divisor;
+                    }
+                    to.put(at, sum);
                 }
             }
         }
-        return flipped;
+    }
+
+    private static void reverse(float[] row) {
+        for (int a = 0, b = row.length - 1; a < b; a++, b--) {
+            float value = row[a];
+            row[a] = row[b];
+            row[b] = value;
+        }
     }
 }

@@ -1,6 +1,11 @@
 package org.segformer3d.eval.inference;
 
+import java.util.Optional;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Tensor;
 
 /** A function from batches of windows to logits, for example {@code model::predict}. */
 @FunctionalInterface
@@ -12,4 +17,41 @@ public interface Predictor {
      * @return floating-point logits (B, K, D, H, W) of the same batch and spatial size
      */
     HostTensor predict(HostTensor batch);
+
+    /**
+     * Computes logits and may put them where older ones are that nobody needs any more.
+     *
+     * @param batch as for {@link #predict(HostTensor)}
+     * @param spent a result of an earlier call, or empty
+     * @return as of {@link #predict(HostTensor)}
+     */
+    default HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
+        return predict(batch);
+    }
+
+    /** Returns a predictor by a model that uses the memory of spent results again. */
+    static Predictor of(SegmentationModel model) {
+        return new Predictor() {
+            @Override
+            public HostTensor predict(HostTensor batch) {
+                return model.predict(batch);
+            }
+
+            @Override
+            public HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
+                try (Scope scope = model.backend().newScope()) {
+                    Tensor logits = model.forward(scope, scope.tensor(batch));
+                    long[] shape = logits.shape();
+                    HostTensor target = spent.filter(tensor ->
+                                    tensor.dtype() == DType.FLOAT32 && java.util.Arrays.equals(tensor.shape(), shape))
+                            .orElse(null);
+                    if (target == null || logits.dtype() != DType.FLOAT32) {
+                        return logits.toHost();
+                    }
+                    logits.copyTo(target.floatBuffer());
+                    return target;
+                }
+            }
+        };
+    }
 }

@@ -25,8 +25,10 @@ public final class SegmentationResult {
         READ,
         /** Orientation, cropping, normalisation, resampling. */
         PREPARE,
-        /** The network, window by window. */
+        /** Window by window to labels. */
         PREDICT,
+        /** The network's share of {@link #PREDICT}. */
+        NETWORK,
         /** Back to the input's geometry. */
         RESTORE
     }
@@ -155,6 +157,14 @@ public final class SegmentationResult {
     /** Returns how long each phase took. */
     public Map<Phase, Duration> timings() {
         return timings;
+    }
+
+    /** Returns how long all phases took together. */
+    public Duration duration() {
+        return timings.entrySet().stream()
+                .filter(entry -> entry.getKey() != Phase.NETWORK)
+                .map(Map.Entry::getValue)
+                .reduce(Duration.ZERO, Duration::plus);
     }
 
     /** Returns the largest memory this process had used when the case was done, in bytes; empty where the system doesn't tell. */

@@ -3,26 +3,19 @@ package org.segformer3d.eval.inference;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.stream.Collectors;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.ImageNames;
-import org.segformer3d.data.io.Sha256;
-import org.segformer3d.data.preprocessing.PreparedCase;
-import org.segformer3d.data.preprocessing.Preprocessor;
-import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.SegmentationResult.Phase;
@@ -40,7 +33,7 @@ public final class Segmenter implements AutoCloseable {
     private final Backend backend;
     private final ModelBundle bundle;
     private final SegmentationModel model;
-    private final Preprocessor preprocessor;
+    private final CaseLoader loader;
     private final String configurationHash;
     private final String weightsHash;
 
@@ -48,7 +41,7 @@ public final class Segmenter implements AutoCloseable {
         this.backend = backend;
         this.bundle = bundle;
         this.model = model;
-        this.preprocessor = new Preprocessor(bundle.preprocessing());
+        this.loader = new CaseLoader(bundle);
         this.configurationHash = bundle.configurationHash();
         this.weightsHash = bundle.weights().hash();
     }
@@ -101,16 +94,7 @@ public final class Segmenter implements AutoCloseable {
      */
     public SegmentationResult segment(SegmentationRequest request) throws IOException {
         requireOpen();
-        long start = System.nanoTime();
-        Case input = request.input();
-        List<Volume> channels = read(input);
-        List<Map<String, Object>> files = new ArrayList<>();
-        for (Path file : input.images()) {
-            files.add(Map.of("file", file.toString(), "sha256", Sha256.of(file)));
-        }
-        Map<Phase, Duration> timings = new EnumMap<>(Phase.class);
-        timings.put(Phase.READ, Duration.ofNanos(System.nanoTime() - start));
-        return segment(input.id(), channels, request, timings, files);
+        return predict(loader.load(request.input()), request).restore();
     }
 
     /**
@@ -123,100 +107,66 @@ public final class Segmenter implements AutoCloseable {
      */
     public SegmentationResult segment(String caseId, List<Volume> channels) {
         requireOpen();
-        int found = channels.stream().mapToInt(Volume::channels).sum();
-        if (found != bundle.config().inChannels()) {
-            throw new IllegalArgumentException(caseId + ": found " + found + " channels, expected "
-                    + bundle.config().inChannels() + " as the model '" + bundle.name() + "' takes");
-        }
         SegmentationRequest request =
                 SegmentationRequest.of(new Case(caseId, List.of(Path.of("memory")), Optional.empty()));
-        return segment(caseId, new ArrayList<>(channels), request, new EnumMap<>(Phase.class), List.of());
+        return predict(loader.load(caseId, channels), request).restore();
     }
 
-    /** Segments; {@code channels} is emptied as soon as they are prepared, so that their memory can be used again. */
-    private SegmentationResult segment(
-            String caseId,
-            List<Volume> channels,
-            SegmentationRequest request,
-            Map<Phase, Duration> timings,
-            List<Map<String, Object>> files) {
-        long start = System.nanoTime();
-        PreparedCase prepared = preprocessor.prepare(caseId, channels, Optional.empty());
-        channels.clear();
-        start = lap(timings, Phase.PREPARE, start);
+    /** Returns what reads and prepares cases for this model. */
+    CaseLoader loader() {
+        return loader;
+    }
 
-        HostTensor image = prepared.image();
+    /** Runs the network over a case. */
+    PredictedCase predict(LoadedCase loaded, SegmentationRequest request) {
+        requireOpen();
+        long start = System.nanoTime();
+        long[] network = {0};
+        Grid size = loaded.scan().size();
         SlidingWindow window = bundle.inference().window();
-        LabelCollector labels = new LabelCollector(bundle.labels(), image);
-        LogitsCollector logits = new LogitsCollector(image);
+        LabelCollector labels = new LabelCollector(bundle.labels(), size);
+        LogitsCollector logits = new LogitsCollector(size);
         SlabConsumer consumer = request.keepLogits()
-                ? (from, slab) -> {
-                    labels.accept(from, slab);
-                    logits.accept(from, slab);
+                ? (from, row, block) -> {
+                    labels.accept(from, row, block);
+                    logits.accept(from, row, block);
                 }
                 : labels;
-        window.stream(bundle.inference().around(model::predict), image, request.listener(), consumer);
-        start = lap(timings, Phase.PREDICT, start);
-
-        Volume restored = prepared.restoration().labels(labels.labels());
-        lap(timings, Phase.RESTORE, start);
-        Grid size = prepared.size();
-        return new SegmentationResult(
-                caseId,
-                restored,
-                bundle.labels(),
-                prepared.restoration(),
+        StreamPlan plan = StreamPlan.FASTEST;
+        window.stream(
+                bundle.inference().around(new TimedPredictor(Predictor.of(model), network)),
+                ImageRows.of(loaded.scan()),
+                plan,
+                request.listener(),
+                consumer);
+        Map<Phase, Duration> timings = new EnumMap<>(loaded.timings());
+        timings.put(Phase.PREDICT, Duration.ofNanos(System.nanoTime() - start));
+        timings.put(Phase.NETWORK, Duration.ofNanos(network[0]));
+        return new PredictedCase(
+                loaded.id(),
+                labels.labels(),
                 request.keepLogits() ? Optional.of(logits.whole()) : Optional.empty(),
-                window.windows(size),
+                bundle.labels(),
+                loaded.scan().restoration(),
+                window.windows(size, plan),
                 timings,
-                provenance(files));
+                provenance(loaded.files()));
     }
 
-    private List<Volume> read(Case input) throws IOException {
-        List<Volume> channels = new ArrayList<>();
-        int found = 0;
-        for (Path file : input.images()) {
-            Volume volume = CaseReader.read(file);
-            if (!channels.isEmpty()) {
-                requireSamePlace(input.images().get(0), channels.get(0).geometry(), file, volume.geometry());
-            }
-            found += volume.channels();
-            channels.add(volume);
+    /** Adds up the time the network takes. */
+    private record TimedPredictor(Predictor inner, long[] nanos) implements Predictor {
+        @Override
+        public HostTensor predict(HostTensor batch) {
+            return predict(batch, Optional.empty());
         }
-        int expected = bundle.config().inChannels();
-        if (found != expected) {
-            String names = input.images().stream().map(Path::toString).collect(Collectors.joining(", "));
-            throw new DatasetException(
-                    input.images().get(0),
-                    "case '" + input.id() + "': found " + found + (found == 1 ? " channel" : " channels") + " in "
-                            + names + ", expected " + expected + " as the model '" + bundle.name()
-                            + "' takes; give one file per channel in channel order, or one 4D file");
-        }
-        return channels;
-    }
 
-    private static void requireSamePlace(Path firstFile, Geometry first, Path file, Geometry other)
-            throws DatasetException {
-        if (!first.size().equals(other.size())) {
-            throw new DatasetException(
-                    file,
-                    "found " + other.size() + " voxels, expected " + first.size() + " as in " + firstFile
-                            + "; resample the channels to one grid first");
+        @Override
+        public HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
+            long start = System.nanoTime();
+            HostTensor logits = inner.predict(batch, spent);
+            nanos[0] += System.nanoTime() - start;
+            return logits;
         }
-        double[] spacing = first.spacing();
-        double smallest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
-        if (!first.coincidesWith(other, TOLERANCE_VOXELS * smallest)) {
-            throw new DatasetException(
-                    file,
-                    "found affine " + other.affine() + ", expected " + first.affine() + " as in " + firstFile
-                            + " to within " + TOLERANCE_VOXELS + " voxels; register the channels first");
-        }
-    }
-
-    private static long lap(Map<Phase, Duration> timings, Phase phase, long start) {
-        long now = System.nanoTime();
-        timings.put(phase, Duration.ofNanos(now - start));
-        return now;
     }
 
     private Map<String, Object> provenance(List<Map<String, Object>> files) {

@@ -1,8 +1,17 @@
 package org.segformer3d.eval.inference;
 
+import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
@@ -18,7 +27,8 @@ import org.segformer3d.api.tensor.Shapes;
  * below 0.001 or the smallest of them, whichever is larger.
  *
  * <p>Windows are visited in C order, so a slice along the first axis is final as soon as the windows have moved past it. Memory is
- * therefore one window's depth of slices of float32 logits, not the volume's, unless the caller collects the whole volume.
+ * therefore one window's depth of slices of float32 logits, not the volume's, unless the caller collects the whole volume; a {@link
+ * StreamPlan} says how it can be less. The result doesn't depend on the plan: every voxel's sum is taken in the same order.
  *
  * <p>Immutable and safe for concurrent use, as far as the predictor is.
  *
@@ -30,6 +40,8 @@ import org.segformer3d.api.tensor.Shapes;
 public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize) {
     private static final double SIGMA_SCALE = 0.125;
     private static final float SMALLEST_WEIGHT = 1e-3f;
+    /** Voxels handed out at once: what is made of them should stay small beside the sums. */
+    private static final int BLOCK_VOXELS = 1 << 20;
 
     /** Validates. */
     public SlidingWindow {
@@ -47,6 +59,59 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
     public int windows(Grid size) {
         return Math.multiplyExact(
                 Math.multiplyExact(starts(size, 0).length, starts(size, 1).length), starts(size, 2).length);
+    }
+
+    /** Returns how many windows are predicted by a plan: those that reach into two strips count twice. */
+    public int windows(Grid size, StreamPlan plan) {
+        int rows = Math.max(size.height(), roi.height());
+        int count = 0;
+        for (int from = 0; from < rows; from += Math.min(plan.rows(), rows)) {
+            count = Math.addExact(
+                    count,
+                    windows(size, from, (int) Math.min((long) from + plan.rows(), rows))
+                            .size());
+        }
+        return count;
+    }
+
+    /**
+     * Returns how many bytes sums, weights and batches take while a volume is predicted by a plan, beside image, network and result.
+     *
+     * @param channels of the image
+     * @param classes of the logits
+     */
+    public long bytes(Grid size, int channels, int classes, StreamPlan plan) {
+        long ring = (long) roi.depth() * stripRows(size, plan) * Math.max(size.width(), roi.width());
+        long window = (long) roi.depth() * roi.height() * roi.width();
+        long batches = (plan.ahead() ? 2L : 1L) * batchSize * window * (channels + classes);
+        long block = Math.max((long) size.width() * Math.min(size.height(), plan.rows()), Math.min(BLOCK_VOXELS, ring));
+        // Decoding a block takes about as much again as three classes of it.
+        return Float.BYTES * (ring * (classes + 1) + window + batches + block * (classes + 3));
+    }
+
+    private int stripRows(Grid size, StreamPlan plan) {
+        return Math.min(plan.rows(), Math.max(size.height(), roi.height()));
+    }
+
+    private int ringVoxels(Grid size, StreamPlan plan) {
+        return Math.multiplyExact(
+                Math.multiplyExact(roi.depth(), stripRows(size, plan)), Math.max(size.width(), roi.width()));
+    }
+
+    /** Returns the first voxels of the windows that reach into rows of the padded volume, in C order. */
+    private List<int[]> windows(Grid size, int fromRow, int toRow) {
+        int[] rows = Arrays.stream(starts(size, 1))
+                .filter(h -> h < toRow && h + roi.height() > fromRow)
+                .toArray();
+        List<int[]> windows = new ArrayList<>();
+        for (int d : starts(size, 0)) {
+            for (int h : rows) {
+                for (int w : starts(size, 2)) {
+                    windows.add(new int[] {d, h, w});
+                }
+            }
+        }
+        return windows;
     }
 
     /**
@@ -68,29 +133,41 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
      * @see #infer(Predictor, HostTensor)
      */
     public HostTensor infer(Predictor predictor, HostTensor image, WindowListener listener) {
-        LogitsCollector collector = new LogitsCollector(image);
-        stream(predictor, image, listener, collector);
+        ImageRows rows = rows(image);
+        LogitsCollector collector = new LogitsCollector(rows.size());
+        stream(predictor, rows, StreamPlan.FASTEST, listener, collector);
         return collector.whole();
     }
 
     /**
-     * Predicts a volume slab by slab, so that the logits of the whole volume are never held at once.
+     * Predicts a volume block by block, so that the logits of the whole volume are never held at once.
      *
      * @param predictor the network, never {@code null}
      * @param image (C, D, H, W) of any element type, never {@code null}
+     * @param plan which of time and memory is spent, never {@code null}
      * @param listener told about each batch of windows, never {@code null}
      * @param consumer takes the logits, never {@code null}
      * @throws IllegalArgumentException when the image has another rank or the predictor returns another shape
      */
-    public void stream(Predictor predictor, HostTensor image, WindowListener listener, SlabConsumer consumer) {
+    public void stream(
+            Predictor predictor, HostTensor image, StreamPlan plan, WindowListener listener, SlabConsumer consumer) {
+        stream(predictor, rows(image), plan, listener, consumer);
+    }
+
+    void stream(Predictor predictor, ImageRows image, StreamPlan plan, WindowListener listener, SlabConsumer consumer) {
         Objects.requireNonNull(predictor, "predictor");
+        Objects.requireNonNull(plan, "plan");
         Objects.requireNonNull(listener, "listener");
         Objects.requireNonNull(consumer, "consumer");
+        new Pass(predictor, image, plan, listener, consumer).run();
+    }
+
+    private static ImageRows rows(HostTensor image) {
         if (image.rank() != 4 || image.elements() == 0) {
             throw new IllegalArgumentException(
                     "image: found shape " + Shapes.text(image.shape()) + ", expected (C,D,H,W) without empty axes");
         }
-        new Pass(predictor, image.toFloat32(), listener, consumer).run();
+        return ImageRows.of(image);
     }
 
     /** Returns the first voxel of every window along an axis, in the coordinates of the padded volume. */
@@ -142,83 +219,122 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
         return profile;
     }
 
+    /** Windows predicted together, for one strip of rows. */
+    private record Batch(int firstRow, int endRow, List<int[]> windows) {}
+
     /** One way over one volume. */
     private final class Pass {
         private final Predictor predictor;
-        private final FloatBuffer image;
+        private final ImageRows image;
+        private final StreamPlan plan;
         private final WindowListener listener;
         private final SlabConsumer consumer;
-        private final int channels;
         /** Size of the image, of the padded image, and the padding before each axis. */
         private final int[] size = new int[3];
 
         private final int[] padded = new int[3];
         private final int[] before = new int[3];
         private final float[] weights = weights();
-        /** Slices of weighted logits per class, slice d in row d mod roi depth; made when the number of classes is known. */
+        private final float[] row = new float[roi.width()];
+        private final float[] zeros = new float[roi.width()];
+        private final HostTensor[] batches;
+        private int largestBatch;
+        private ByteBuffer memory;
+        /** Rows of weighted logits per class, slice d in plane d mod roi depth; made when the number of classes is known. */
         private float[][] sums;
 
         private final float[] weightSums;
-        private final float[] row = new float[roi.width()];
+        /** The strip: its first row and the one after its last. */
+        private int firstRow;
+
+        private int endRow;
         private int nextSlice;
 
-        Pass(Predictor predictor, HostTensor image, WindowListener listener, SlabConsumer consumer) {
+        Pass(Predictor predictor, ImageRows image, StreamPlan plan, WindowListener listener, SlabConsumer consumer) {
             this.predictor = predictor;
-            this.image = image.floatBuffer();
+            this.image = image;
+            this.plan = plan;
             this.listener = listener;
             this.consumer = consumer;
-            this.channels = Math.toIntExact(image.size(0));
+            this.batches = new HostTensor[plan.ahead() ? 2 : 1];
             for (int axis = 0; axis < 3; axis++) {
-                size[axis] = Math.toIntExact(image.size(axis + 1));
+                size[axis] = image.size().size(axis);
                 padded[axis] = Math.max(size[axis], roi.size(axis));
                 before[axis] = (padded[axis] - size[axis]) / 2;
             }
-            weightSums = new float[ringVoxels()];
-        }
-
-        private int ringVoxels() {
-            return Math.multiplyExact(Math.multiplyExact(roi.depth(), padded[1]), padded[2]);
+            weightSums = new float[ringVoxels(image.size(), plan)];
         }
 
         void run() {
-            Grid grid = new Grid(size[0], size[1], size[2]);
-            int[][] starts = {starts(grid, 0), starts(grid, 1), starts(grid, 2)};
-            int total = windows(grid);
+            List<Batch> all = new ArrayList<>();
+            for (int from = 0; from < padded[1]; from += Math.min(plan.rows(), padded[1])) {
+                int to = (int) Math.min((long) from + plan.rows(), padded[1]);
+                List<int[]> windows = windows(image.size(), from, to);
+                for (int n = 0; n < windows.size(); n += batchSize) {
+                    all.add(new Batch(from, to, windows.subList(n, Math.min(n + batchSize, windows.size()))));
+                }
+            }
+            int total = all.stream().mapToInt(batch -> batch.windows.size()).sum();
+            largestBatch =
+                    all.stream().mapToInt(batch -> batch.windows.size()).max().orElseThrow();
             listener.windowsDone(0, total);
-            HostTensor batch = null;
-            for (int done = 0; done < total; ) {
-                int count = Math.min(batchSize, total - done);
-                if (batch == null || batch.size(0) != count) {
-                    batch = HostTensor.zeros(DType.FLOAT32, count, channels, roi.depth(), roi.height(), roi.width());
+            if (plan.ahead()) {
+                ExecutorService helper = Executors.newSingleThreadExecutor(work -> {
+                    Thread thread = new Thread(work, "windows");
+                    thread.setDaemon(true);
+                    return thread;
+                });
+                try {
+                    predictAhead(all, total, helper);
+                } finally {
+                    // Whatever is under way ends first: its consumer must not be called after this returns.
+                    helper.shutdown();
+                    awaitEnd(helper);
                 }
-                for (int n = 0; n < count; n++) {
-                    read(window(starts, done + n), batch.floatBuffer(), n);
+            } else {
+                Optional<HostTensor> spent = Optional.empty();
+                int done = 0;
+                for (Batch batch : all) {
+                    HostTensor logits = predict(batch, read(batch, 0), spent);
+                    blend(batch, logits);
+                    spent = Optional.of(logits);
+                    done += batch.windows.size();
+                    listener.windowsDone(done, total);
                 }
-                HostTensor logits = checked(predictor.predict(batch), count).toFloat32();
-                for (int n = 0; n < count; n++) {
-                    int[] window = window(starts, done + n);
-                    release(window[0]);
-                    add(window, logits, n);
-                }
-                done += count;
-                listener.windowsDone(done, total);
             }
             release(padded[0]);
         }
 
-        private int[] window(int[][] starts, int index) {
-            int perPlane = starts[1].length * starts[2].length;
-            return new int[] {
-                starts[0][index / perPlane],
-                starts[1][index % perPlane / starts[2].length],
-                starts[2][index % starts[2].length]
-            };
+        /** While the network computes a batch, a helper blends the one before and reads the one after. */
+        private void predictAhead(List<Batch> all, int total, ExecutorService helper) {
+            HostTensor next = read(all.get(0), 0);
+            Optional<HostTensor> last = Optional.empty();
+            Optional<HostTensor> spent = Optional.empty();
+            int done = 0;
+            for (int n = 0; n < all.size(); n++) {
+                int index = n;
+                Optional<HostTensor> toBlend = last;
+                Future<HostTensor> meanwhile = helper.submit(() -> {
+                    toBlend.ifPresent(logits -> blend(all.get(index - 1), logits));
+                    return index + 1 < all.size() ? read(all.get(index + 1), (index + 1) % 2) : null;
+                });
+                HostTensor logits = predict(all.get(n), next, spent);
+                done += all.get(n).windows.size();
+                listener.windowsDone(done, total);
+                next = get(meanwhile);
+                spent = last;
+                last = Optional.of(logits);
+            }
+            blend(all.get(all.size() - 1), last.orElseThrow());
         }
 
-        private HostTensor checked(HostTensor logits, int count) {
+        private HostTensor predict(Batch batch, HostTensor input, Optional<HostTensor> spent) {
+            int count = batch.windows.size();
+            HostTensor logits = predictor.predict(input, spent);
             long[] shape = logits.shape();
             long classes = shape.length == 5 ? shape[1] : 0;
             long[] expected = {count, classes, roi.depth(), roi.height(), roi.width()};
+            // Only this thread makes the sums, before any of them is added to.
             if (classes < 1
                     || !Arrays.equals(shape, expected)
                     || sums != null && sums.length != classes
@@ -228,45 +344,81 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
                         + "," + roi.width() + ")");
             }
             if (sums == null) {
-                sums = new float[(int) classes][ringVoxels()];
+                sums = new float[(int) classes][weightSums.length];
             }
-            return logits;
+            return logits.toFloat32();
         }
 
-        /** Copies a window of the image into a batch, zeros where it reaches into the padding. */
-        private void read(int[] start, FloatBuffer batch, int index) {
+        /** Copies windows of the image into a batch, zeros where they reach into the padding. */
+        private HostTensor read(Batch batch, int slot) {
+            int count = batch.windows.size();
+            int voxels = image.channels() * roi.tokens();
+            long[] shape = {count, image.channels(), roi.depth(), roi.height(), roi.width()};
+            if (batches[slot] == null) {
+                batches[slot] = HostTensor.zeros(DType.FLOAT32, largestBatch, shape[1], shape[2], shape[3], shape[4]);
+            }
+            HostTensor whole = batches[slot];
+            HostTensor target = whole.size(0) == count
+                    ? whole
+                    : HostTensor.wrap(DType.FLOAT32, whole.bytes().slice(0, count * voxels * Float.BYTES), shape);
+            FloatBuffer values = target.floatBuffer();
+            for (int n = 0; n < count; n++) {
+                read(batch.windows.get(n), values, n * voxels);
+            }
+            return target;
+        }
+
+        private void read(int[] start, FloatBuffer target, int from) {
             int w0 = Math.max(start[2], before[2]);
             int w1 = Math.min(start[2] + roi.width(), before[2] + size[2]);
-            int at = index * channels * roi.tokens();
-            for (int c = 0; c < channels; c++) {
+            boolean inside = w1 - w0 == roi.width();
+            int at = from;
+            for (int c = 0; c < image.channels(); c++) {
                 for (int d = 0; d < roi.depth(); d++) {
                     int imageD = start[0] + d - before[0];
                     for (int h = 0; h < roi.height(); h++, at += roi.width()) {
                         int imageH = start[1] + h - before[1];
-                        Arrays.fill(row, 0);
-                        if (imageD >= 0 && imageD < size[0] && imageH >= 0 && imageH < size[1]) {
-                            int from = ((c * size[0] + imageD) * size[1] + imageH) * size[2] + w0 - before[2];
-                            image.get(from, row, w0 - start[2], w1 - w0);
+                        boolean present = imageD >= 0 && imageD < size[0] && imageH >= 0 && imageH < size[1];
+                        if (!present || !inside) {
+                            target.put(at, zeros);
                         }
-                        batch.put(at, row);
+                        if (present) {
+                            image.copy(c, imageD, imageH, w0 - before[2], target, at + w0 - start[2], w1 - w0);
+                        }
                     }
                 }
+            }
+        }
+
+        private void blend(Batch batch, HostTensor logits) {
+            if (batch.firstRow != firstRow || endRow == 0) {
+                release(padded[0]);
+                firstRow = batch.firstRow;
+                endRow = batch.endRow;
+                nextSlice = 0;
+            }
+            for (int n = 0; n < batch.windows.size(); n++) {
+                int[] window = batch.windows.get(n);
+                release(window[0]);
+                add(window, logits, n);
             }
         }
 
         private void add(int[] start, HostTensor logits, int index) {
             FloatBuffer values = logits.floatBuffer();
             int edge = roi.width();
+            int h0 = Math.max(start[1], firstRow);
+            int h1 = Math.min(start[1] + roi.height(), endRow);
             for (int c = 0; c <= sums.length; c++) {
                 // After the classes the weights themselves, as if of one more class whose logits are all 1.
                 boolean counting = c == sums.length;
                 float[] target = counting ? weightSums : sums[c];
                 int from = (index * sums.length + c) * roi.tokens();
-                int weight = 0;
                 for (int d = 0; d < roi.depth(); d++) {
-                    int plane = (start[0] + d) % roi.depth() * padded[1];
-                    for (int h = 0; h < roi.height(); h++, weight += edge) {
-                        int to = (plane + start[1] + h) * padded[2] + start[2];
+                    int plane = (start[0] + d) % roi.depth() * (endRow - firstRow);
+                    int weight = (d * roi.height() + h0 - start[1]) * edge;
+                    for (int h = h0; h < h1; h++, weight += edge) {
+                        int to = (plane + h - firstRow) * padded[2] + start[2];
                         if (counting) {
                             for (int w = 0; w < edge; w++) {
                                 target[to + w] += weights[weight + w];
@@ -282,31 +434,20 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
             }
         }
 
-        /** Hands out the slices before {@code end}, which no further window touches, and clears their place. */
+        /** Hands out the strip's slices before {@code end}, which no further window touches, and clears their place. */
         private void release(int end) {
-            if (end <= nextSlice) {
+            if (end <= nextSlice || endRow == 0) {
                 return;
             }
             int first = Math.max(nextSlice, before[0]);
             int last = Math.min(end, before[0] + size[0]);
-            if (first < last) {
-                HostTensor slab = HostTensor.zeros(DType.FLOAT32, sums.length, last - first, size[1], size[2]);
-                FloatBuffer target = slab.floatBuffer();
-                float[] line = new float[size[2]];
-                for (float[] sum : sums) {
-                    for (int d = first; d < last; d++) {
-                        for (int h = 0; h < size[1]; h++) {
-                            int from = (d % roi.depth() * padded[1] + before[1] + h) * padded[2] + before[2];
-                            for (int w = 0; w < line.length; w++) {
-                                line[w] = sum[from + w] / weightSums[from + w];
-                            }
-                            target.put(line);
-                        }
-                    }
-                }
-                consumer.accept(first - before[0], slab);
+            int row0 = Math.max(firstRow, before[1]);
+            int rows = Math.min(endRow, before[1] + size[1]) - row0;
+            int slices = Math.max(1, BLOCK_VOXELS / Math.max(1, rows * size[2]));
+            for (int d = first; d < last && rows > 0; d += slices) {
+                handOut(d, Math.min(d + slices, last), row0, rows);
             }
-            int plane = padded[1] * padded[2];
+            int plane = (endRow - firstRow) * padded[2];
             for (int d = nextSlice; d < end; d++) {
                 int from = d % roi.depth() * plane;
                 for (float[] sum : sums) {
@@ -315,6 +456,67 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
                 Arrays.fill(weightSums, from, from + plane, 0);
             }
             nextSlice = end;
+        }
+
+        private void handOut(int first, int last, int row0, int rows) {
+            int elements = sums.length * (last - first) * rows * size[2];
+            if (memory == null || memory.capacity() < elements * Float.BYTES) {
+                memory = ByteBuffer.allocateDirect(elements * Float.BYTES);
+            }
+            HostTensor block = HostTensor.wrap(
+                    DType.FLOAT32, memory.slice(0, elements * Float.BYTES), sums.length, last - first, rows, size[2]);
+            FloatBuffer target = block.floatBuffer();
+            float[] line = new float[size[2]];
+            for (float[] sum : sums) {
+                for (int d = first; d < last; d++) {
+                    for (int h = row0; h < row0 + rows; h++) {
+                        int from = (d % roi.depth() * (endRow - firstRow) + h - firstRow) * padded[2] + before[2];
+                        for (int w = 0; w < line.length; w++) {
+                            line[w] = sum[from + w] / weightSums[from + w];
+                        }
+                        target.put(line);
+                    }
+                }
+            }
+            consumer.accept(first - before[0], row0 - before[1], block);
+        }
+    }
+
+    private static void awaitEnd(ExecutorService helper) {
+        boolean interrupted = false;
+        while (true) {
+            try {
+                if (helper.awaitTermination(1, TimeUnit.MINUTES)) {
+                    break;
+                }
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static <T> T get(Future<T> future) {
+        boolean interrupted = false;
+        try {
+            while (true) {
+                try {
+                    return future.get();
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                } catch (ExecutionException e) {
+                    if (e.getCause() instanceof Error error) {
+                        throw error;
+                    }
+                    throw (RuntimeException) e.getCause();
+                }
+            }
+        } finally {
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
         }
     }
 }

@@ -90,7 +90,7 @@ class PredictionJobTests {
         assertThat(json.get("provenance").get("inputs")).hasSize(2);
         assertThat(json.get("seconds").fieldNames())
                 .toIterable()
-                .containsExactly("read", "prepare", "predict", "restore");
+                .containsExactly("read", "prepare", "predict", "network", "restore");
     }
 
     @Test

@@ -428,7 +428,7 @@ class SegmenterTests {
                 SegmentationResult result = segmenter.segment(
                         SegmentationRequest.of(of("scan", file)).toldTo((done, total) -> told.add(done + "/" + total)));
                 assertThat(result.timings().keySet())
-                        .containsExactly(Phase.READ, Phase.PREPARE, Phase.PREDICT, Phase.RESTORE);
+                        .containsExactly(Phase.READ, Phase.PREPARE, Phase.PREDICT, Phase.NETWORK, Phase.RESTORE);
                 assertThat(result.provenance())
                         .containsEntry("backend", "reference")
                         .containsEntry("device", "cpu");

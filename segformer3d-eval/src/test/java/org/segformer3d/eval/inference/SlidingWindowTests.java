@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.Nested;
@@ -20,6 +21,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.labels.Region;
 import org.segformer3d.eval.SharedReference;
 
 class SlidingWindowTests {
@@ -181,20 +184,205 @@ class SlidingWindowTests {
             HostTensor whole = window.infer(SlidingWindowTests::ramp, image);
             List<Integer> starts = new ArrayList<>();
             int[] next = {0};
-            window.stream(SlidingWindowTests::ramp, image, WindowListener.NONE, (start, slab) -> {
-                assertThat(start).isEqualTo(next[0]);
-                next[0] += (int) slab.size(1);
-                starts.add(start);
-                int plane = 20 * 9;
-                for (int c = 0; c < 2; c++) {
-                    for (int n = 0; n < slab.size(1) * plane; n++) {
-                        assertThat(slab.get((int) (c * slab.size(1) * plane) + n))
-                                .isEqualTo(whole.get((c * 15 + start) * plane + n));
-                    }
-                }
-            });
+            window.stream(
+                    SlidingWindowTests::ramp, image, StreamPlan.FASTEST, WindowListener.NONE, (start, row, slab) -> {
+                        assertThat(row).isZero();
+                        assertThat(start).isEqualTo(next[0]);
+                        next[0] += (int) slab.size(1);
+                        starts.add(start);
+                        int plane = 20 * 9;
+                        for (int c = 0; c < 2; c++) {
+                            for (int n = 0; n < slab.size(1) * plane; n++) {
+                                assertThat(slab.get((int) (c * slab.size(1) * plane) + n))
+                                        .isEqualTo(whole.get((c * 15 + start) * plane + n));
+                            }
+                        }
+                    });
             assertThat(next[0]).isEqualTo(15);
             assertThat(starts).hasSizeGreaterThan(3);
+        }
+    }
+
+    /** The definition itself, with sums of the whole volume: what every plan must give, bit for bit. */
+    private static float[] unstreamed(SlidingWindow window, Predictor predictor, HostTensor image, int classes) {
+        Grid size = new Grid((int) image.size(1), (int) image.size(2), (int) image.size(3));
+        Grid roi = window.roi();
+        int[] padded = new int[3];
+        int[] before = new int[3];
+        for (int axis = 0; axis < 3; axis++) {
+            padded[axis] = Math.max(size.size(axis), roi.size(axis));
+            before[axis] = (padded[axis] - size.size(axis)) / 2;
+        }
+        int voxels = padded[0] * padded[1] * padded[2];
+        float[][] sums = new float[classes + 1][voxels];
+        float[] weights = window.weights();
+        for (int d0 : window.starts(size, 0)) {
+            for (int h0 : window.starts(size, 1)) {
+                for (int w0 : window.starts(size, 2)) {
+                    int channels = (int) image.size(0);
+                    float[] input = new float[channels * roi.tokens()];
+                    for (int n = 0; n < input.length; n++) {
+                        int v = n % roi.tokens();
+                        int d = d0 + v / roi.width() / roi.height() - before[0];
+                        int h = h0 + v / roi.width() % roi.height() - before[1];
+                        int w = w0 + v % roi.width() - before[2];
+                        if (d >= 0 && d < size.depth() && h >= 0 && h < size.height() && w >= 0 && w < size.width()) {
+                            int c = n / roi.tokens();
+                            input[n] =
+                                    (float) image.get(((c * size.depth() + d) * size.height() + h) * size.width() + w);
+                        }
+                    }
+                    float[] logits = predictor
+                            .predict(HostTensor.of(input, 1, channels, roi.depth(), roi.height(), roi.width()))
+                            .toFloats();
+                    for (int v = 0; v < roi.tokens(); v++) {
+                        int d = d0 + v / roi.width() / roi.height();
+                        int h = h0 + v / roi.width() % roi.height();
+                        int at = (d * padded[1] + h) * padded[2] + w0 + v % roi.width();
+                        for (int c = 0; c < classes; c++) {
+                            sums[c][at] += logits[c * roi.tokens() + v] * weights[v];
+                        }
+                        sums[classes][at] += weights[v];
+                    }
+                }
+            }
+        }
+        float[] result = new float[classes * size.tokens()];
+        int n = 0;
+        for (int c = 0; c < classes; c++) {
+            for (int d = 0; d < size.depth(); d++) {
+                for (int h = 0; h < size.height(); h++) {
+                    for (int w = 0; w < size.width(); w++) {
+                        int at = ((before[0] + d) * padded[1] + before[1] + h) * padded[2] + before[2] + w;
+                        result[n++] = sums[c][at] / sums[classes][at];
+                    }
+                }
+            }
+        }
+        return result;
+    }
+
+    @Nested
+    class Plans {
+        private final long[][] shapes = {{1, 17, 23, 11}, {1, 5, 9, 4}, {1, 30, 6, 5}, {1, 7, 31, 3}};
+
+        @ParameterizedTest
+        @CsvSource({
+            "constant,0,1",
+            "constant,0.5,1",
+            "constant,0.75,3",
+            "gaussian,0.25,2",
+            "gaussian,0.5,1",
+            "gaussian,0.6,5"
+        })
+        void all_give_the_whole_volume_s_logits_bit_for_bit(String blend, double overlap, int batchSize) {
+            SlidingWindow window = new SlidingWindow(new Grid(6, 8, 4), overlap, Blend.parse(blend), batchSize);
+            for (long[] shape : shapes) {
+                HostTensor image = noise(11, shape);
+                float[] expected = unstreamed(window, SlidingWindowTests::ramp, image, 2);
+                for (int rows : new int[] {1, 3, 4, 8, 13, 1000}) {
+                    for (boolean ahead : new boolean[] {false, true}) {
+                        Grid size = new Grid((int) shape[1], (int) shape[2], (int) shape[3]);
+                        LogitsCollector collector = new LogitsCollector(size);
+                        StreamPlan plan = new StreamPlan(rows, ahead);
+                        int[] told = {0};
+                        window.stream(
+                                SlidingWindowTests::ramp, image, plan, (done, total) -> told[0] = done, collector);
+                        assertThat(collector.whole().toFloats()).as("%s", plan).containsExactly(expected);
+                        assertThat(told[0]).isEqualTo(window.windows(size, plan));
+                    }
+                }
+            }
+        }
+
+        @Test
+        void give_mirrored_predictions_bit_for_bit() {
+            SlidingWindow window = new SlidingWindow(new Grid(6, 8, 4), 0.5, Blend.GAUSSIAN, 2);
+            HostTensor image = noise(13, 1, 13, 17, 9);
+            Predictor mirrored = new MirroringPredictor(SlidingWindowTests::ramp, List.of(0, 1, 2));
+            float[] expected = unstreamed(window, mirrored, image, 2);
+            for (StreamPlan plan : List.of(StreamPlan.FASTEST, new StreamPlan(5, true), new StreamPlan(4, false))) {
+                LogitsCollector collector = new LogitsCollector(new Grid(13, 17, 9));
+                window.stream(mirrored, image, plan, WindowListener.NONE, collector);
+                assertThat(collector.whole().toFloats()).as("%s", plan).containsExactly(expected);
+            }
+        }
+
+        @Test
+        void give_the_labels_of_the_whole_volume_s_logits() {
+            SlidingWindow window = new SlidingWindow(new Grid(6, 8, 4), 0.5, Blend.GAUSSIAN, 1);
+            HostTensor image = noise(17, 1, 13, 17, 9);
+            HostTensor logits = HostTensor.of(unstreamed(window, SlidingWindowTests::ramp, image, 2), 2, 13, 17, 9);
+            for (LabelSpec spec : List.of(
+                    LabelSpec.softmax("organ"),
+                    LabelSpec.sigmoid("a", "b"),
+                    new LabelSpec(
+                            LabelSpec.Mode.SIGMOID,
+                            List.of(new Region("inner", List.of(1), 1), new Region("outer", List.of(1, 300), 300))))) {
+                HostTensor expected = spec.decode(logits);
+                for (StreamPlan plan : List.of(StreamPlan.FASTEST, new StreamPlan(5, true), new StreamPlan(4, false))) {
+                    LabelCollector collector = new LabelCollector(spec, new Grid(13, 17, 9));
+                    window.stream(SlidingWindowTests::ramp, image, plan, WindowListener.NONE, collector);
+                    assertThat(collector.labels()).as("%s %s", spec, plan).isEqualTo(expected);
+                }
+            }
+        }
+
+        @Test
+        void predict_more_windows_in_less_memory() {
+            SlidingWindow window = new SlidingWindow(new Grid(128, 128, 128), 0.5, Blend.GAUSSIAN, 1);
+            Grid size = new Grid(512, 512, 400);
+            StreamPlan strips = new StreamPlan(256, true);
+            assertThat(window.windows(size, StreamPlan.FASTEST))
+                    .isEqualTo(window.windows(size))
+                    .isEqualTo(294);
+            assertThat(window.windows(size, strips)).isEqualTo(336);
+            long whole = window.bytes(size, 1, 14, StreamPlan.FASTEST);
+            assertThat(whole).isBetween(1_700_000_000L, 2_100_000_000L);
+            assertThat(window.bytes(size, 1, 14, strips)).isLessThan(whole * 6 / 10);
+        }
+
+        @Test
+        void use_spent_results_again_but_none_that_is_still_blended() {
+            List<HostTensor> made = new ArrayList<>();
+            Predictor reusing = new Predictor() {
+                @Override
+                public HostTensor predict(HostTensor batch) {
+                    HostTensor logits = ramp(batch);
+                    made.add(logits);
+                    return logits;
+                }
+
+                @Override
+                public HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
+                    if (spent.isEmpty()) {
+                        return predict(batch);
+                    }
+                    spent.get().floatBuffer().put(ramp(batch).floatBuffer());
+                    return spent.get();
+                }
+            };
+            SlidingWindow window = new SlidingWindow(new Grid(6, 8, 4), 0.5, Blend.CONSTANT, 1);
+            HostTensor image = noise(19, 1, 20, 20, 20);
+            assertThat(window.infer(reusing, image)).isEqualTo(window.infer(SlidingWindowTests::ramp, image));
+            assertThat(made).hasSize(2);
+        }
+
+        @Test
+        void pass_on_what_a_consumer_throws() {
+            SlidingWindow window = new SlidingWindow(new Grid(4, 4, 4), 0, Blend.CONSTANT, 1);
+            for (boolean ahead : new boolean[] {false, true}) {
+                assertThatExceptionOfType(IllegalStateException.class)
+                        .isThrownBy(() -> window.stream(
+                                SlidingWindowTests::ramp,
+                                noise(1, 1, 20, 4, 4),
+                                new StreamPlan(4, ahead),
+                                WindowListener.NONE,
+                                (start, row, logits) -> {
+                                    throw new IllegalStateException("full");
+                                }))
+                        .withMessage("full");
+            }
         }
     }
 

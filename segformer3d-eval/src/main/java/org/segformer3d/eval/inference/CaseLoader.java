@@ -1,0 +1,128 @@
+package org.segformer3d.eval.inference;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.io.Sha256;
+import org.segformer3d.data.preprocessing.PreparedScan;
+import org.segformer3d.data.preprocessing.Preprocessor;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.SegmentationResult.Phase;
+
+/** Reads and prepares cases for a model; needs the model's description only, so that it can work while weights and natives are loaded. */
+final class CaseLoader {
+    private final ModelBundle bundle;
+    private final Preprocessor preprocessor;
+
+    CaseLoader(ModelBundle bundle) {
+        this.bundle = bundle;
+        this.preprocessor = new Preprocessor(bundle.preprocessing());
+    }
+
+    /** A file that was read, or why it couldn't be. */
+    private record Read(Path file, Volume volume, String sha256, IOException failure) {
+        static Read of(Path file) {
+            try {
+                return new Read(file, CaseReader.read(file), Sha256.of(file), null);
+            } catch (IOException e) {
+                return new Read(file, null, null, e);
+            }
+        }
+    }
+
+    /**
+     * Reads and prepares a case, its files by several threads.
+     *
+     * @throws DatasetException when the files don't have the channels the model takes or don't lie in the same place
+     * @throws org.segformer3d.data.preprocessing.InvalidCaseException when values aren't finite
+     * @throws IOException when a file can't be read
+     */
+    LoadedCase load(Case input) throws IOException {
+        long start = System.nanoTime();
+        List<Read> reads = input.images().parallelStream().map(Read::of).toList();
+        List<Volume> channels = new ArrayList<>();
+        List<Map<String, Object>> files = new ArrayList<>();
+        int found = 0;
+        for (Read read : reads) {
+            if (read.failure() != null) {
+                throw read.failure();
+            }
+            if (!channels.isEmpty()) {
+                requireSamePlace(
+                        input.images().get(0),
+                        channels.get(0).geometry(),
+                        read.file(),
+                        read.volume().geometry());
+            }
+            found += read.volume().channels();
+            channels.add(read.volume());
+            files.add(Map.of("file", read.file().toString(), "sha256", read.sha256()));
+        }
+        int expected = bundle.config().inChannels();
+        if (found != expected) {
+            String names = input.images().stream().map(Path::toString).collect(Collectors.joining(", "));
+            throw new DatasetException(
+                    input.images().get(0),
+                    "case '" + input.id() + "': found " + found + (found == 1 ? " channel" : " channels") + " in "
+                            + names + ", expected " + expected + " as the model '" + bundle.name()
+                            + "' takes; give one file per channel in channel order, or one 4D file");
+        }
+        Map<Phase, Duration> timings = new EnumMap<>(Phase.class);
+        timings.put(Phase.READ, Duration.ofNanos(System.nanoTime() - start));
+        return prepare(input.id(), channels, timings, files);
+    }
+
+    /**
+     * Prepares volumes, which stay as they are.
+     *
+     * @throws org.segformer3d.data.preprocessing.InvalidCaseException when the volumes don't fit together or values aren't finite
+     * @throws IllegalArgumentException when there are other channels than the model takes
+     */
+    LoadedCase load(String caseId, List<Volume> channels) {
+        int found = channels.stream().mapToInt(Volume::channels).sum();
+        if (found != bundle.config().inChannels()) {
+            throw new IllegalArgumentException(caseId + ": found " + found + " channels, expected "
+                    + bundle.config().inChannels() + " as the model '" + bundle.name() + "' takes");
+        }
+        List<Volume> copies = channels.stream()
+                .map(volume -> Volume.of(volume.values().clone(), volume.channels(), volume.geometry()))
+                .toList();
+        return prepare(caseId, copies, new EnumMap<>(Phase.class), List.of());
+    }
+
+    private LoadedCase prepare(
+            String caseId, List<Volume> channels, Map<Phase, Duration> timings, List<Map<String, Object>> files) {
+        long start = System.nanoTime();
+        PreparedScan scan = preprocessor.prepareInPlace(caseId, channels);
+        timings.put(Phase.PREPARE, Duration.ofNanos(System.nanoTime() - start));
+        return new LoadedCase(caseId, scan, timings, files);
+    }
+
+    private static void requireSamePlace(Path firstFile, Geometry first, Path file, Geometry other)
+            throws DatasetException {
+        if (!first.size().equals(other.size())) {
+            throw new DatasetException(
+                    file,
+                    "found " + other.size() + " voxels, expected " + first.size() + " as in " + firstFile
+                            + "; resample the channels to one grid first");
+        }
+        double[] spacing = first.spacing();
+        double smallest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
+        if (!first.coincidesWith(other, Segmenter.TOLERANCE_VOXELS * smallest)) {
+            throw new DatasetException(
+                    file,
+                    "found affine " + other.affine() + ", expected " + first.affine() + " as in " + firstFile
+                            + " to within " + Segmenter.TOLERANCE_VOXELS + " voxels; register the channels first");
+        }
+    }
+}
