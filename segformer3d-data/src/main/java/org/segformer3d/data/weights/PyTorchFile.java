@@ -115,6 +115,20 @@ public final class PyTorchFile {
     }
 
     /**
+     * Writes one array atomically as {@code torch.save(numpy_array, file)} does: {@code torch.load} gives a NumPy array back.
+     *
+     * <p>As NumPy arrays are Python objects, {@code torch.load} takes the file with {@code weights_only=False} only;
+     * {@link #readTensor} reads it without running anything.
+     *
+     * @param file the file to create or replace, never {@code null}
+     * @param array any shape; not bfloat16, which NumPy doesn't have
+     * @throws IOException when writing fails, or the array exceeds 2 GiB; the file is then what it was before
+     */
+    public static void writeArray(Path file, HostTensor array) throws IOException {
+        PyTorchWriter.writeArray(file, array);
+    }
+
+    /**
      * Returns the object in a file with its tensors not read yet.
      *
      * @param depth how many files this one lies inside of

@@ -41,6 +41,18 @@ final class PyTorchWriter {
             DType.UINT8, "ByteStorage",
             DType.BOOL, "BoolStorage"));
 
+    /** NumPy's names: a byte order and a type with its size. */
+    private static final Map<DType, String> NUMPY = new EnumMap<>(Map.of(
+            DType.FLOAT64, "<f8",
+            DType.FLOAT32, "<f4",
+            DType.FLOAT16, "<f2",
+            DType.INT64, "<i8",
+            DType.INT32, "<i4",
+            DType.INT16, "<i2",
+            DType.INT8, "|i1",
+            DType.UINT8, "|u1",
+            DType.BOOL, "|b1"));
+
     private final OutputStream out;
     private final ByteArrayOutputStream directory = new ByteArrayOutputStream();
     private int entries;
@@ -75,6 +87,57 @@ final class PyTorchWriter {
             writer.entry("version", ascii("3\n"));
             writer.finish();
         });
+    }
+
+    static void writeArray(Path file, HostTensor array) throws IOException {
+        Objects.requireNonNull(file, "file");
+        String type = NUMPY.get(array.dtype());
+        if (type == null) {
+            throw new IllegalArgumentException(
+                    "found an array of " + array.dtype() + ", which NumPy doesn't have; convert it first");
+        }
+        ByteBuffer data = array.bytes();
+        if (data.remaining() > Integer.MAX_VALUE - 1024) {
+            throw new IOException(file + ": an array of " + data.remaining() + " bytes, expected below 2 GiB");
+        }
+        ByteArrayOutputStream head = new ByteArrayOutputStream();
+        arrayHead(head, type, array);
+        ByteBuffer pickle = little(head.size() + data.remaining() + 3);
+        // ends the state, sets it, and ends the pickle
+        pickle.put(head.toByteArray()).put(data.duplicate()).put(new byte[] {'t', 'b', '.'});
+        pickle.flip();
+        AtomicFiles.write(file, out -> {
+            PyTorchWriter writer = new PyTorchWriter(out);
+            writer.entry("data.pkl", pickle);
+            writer.entry("byteorder", ascii("little"));
+            writer.entry("version", ascii("3\n"));
+            writer.finish();
+        });
+    }
+
+    /** Writes the pickle of a NumPy array up to its bytes. */
+    private static void arrayHead(ByteArrayOutputStream head, String type, HostTensor array) {
+        bytes(head, 0x80, 3);
+        // an empty array of bytes, which the state below then turns into the one that is meant
+        global(head, "numpy.core.multiarray", "_reconstruct");
+        bytes(head, '(');
+        global(head, "numpy", "ndarray");
+        bytes(head, 'K', 0, 0x85, 'C', 1, 'b', 't', 'R');
+        // (version, shape, dtype, whether in Fortran's order, bytes)
+        bytes(head, '(', 'K', 1);
+        numbers(head, array.shape());
+        global(head, "numpy", "dtype");
+        bytes(head, '(');
+        text(head, type.substring(1));
+        bytes(head, 0x89, 0x88, 't', 'R');
+        // (version, byte order, no sub-array, no names, no fields, item size, alignment, flags)
+        bytes(head, '(', 'K', 3);
+        text(head, type.substring(0, 1));
+        bytes(head, 'N', 'N', 'N');
+        number(head, -1);
+        number(head, -1);
+        bytes(head, 'K', 0, 't', 'b', 0x89, 'B');
+        head.writeBytes(little(4).putInt(array.bytes().remaining()).array());
     }
 
     private static ByteBuffer ascii(String text) {

@@ -268,6 +268,20 @@ class PyTorchFileTests {
     @Nested
     class Writing {
         @Test
+        void arraysComeBackInEveryTypeThatNumPyHas() throws IOException {
+            for (HostTensor array : Fixtures.expected("types").values()) {
+                Path file = folder.resolve("array.pt");
+                if (array.dtype() == DType.BFLOAT16) {
+                    assertThatThrownBy(() -> PyTorchFile.writeArray(file, array))
+                            .isInstanceOf(IllegalArgumentException.class);
+                    continue;
+                }
+                PyTorchFile.writeArray(file, array);
+                assertThat(PyTorchFile.readTensor(file)).isEqualTo(array);
+            }
+        }
+
+        @Test
         void keepsEverything() throws IOException {
             StateDict types = WeightFiles.read(Fixtures.file("types.pt"));
             Path file = folder.resolve("again.pt");
