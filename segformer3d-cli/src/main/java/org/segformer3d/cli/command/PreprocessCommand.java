@@ -31,9 +31,11 @@ import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.ExperimentConfig;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Writes a data set as the network sees it. */
@@ -42,18 +44,34 @@ import picocli.CommandLine.Spec;
         description =
                 "Write the cases of an experiment's data set as the network sees them: oriented, cropped, resampled, normalised."
                         + " The result is a data set; train on it with"
-                        + " preprocessing {orientation: as_is, normalization: none}.")
+                        + " preprocessing {orientation: as_is, normalization: none}."
+                        + " With --dataset brats…, do to raw BraTS scans what the official script does and write its files; train on"
+                        + " them with dataset_type brats2017_seg or brats2021_seg.")
 public final class PreprocessCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = "--config", paramLabel = "FILE", required = true, description = "The experiment, in YAML.")
-    private Path config;
+    @ArgGroup(multiplicity = "1")
+    private What what;
+
+    /** What is done: as an experiment says, or as the official script does. */
+    private static final class What {
+        @Option(names = "--config", paramLabel = "FILE", description = "The experiment, in YAML.")
+        private Path config;
+
+        @Option(
+                names = "--dataset",
+                paramLabel = "NAME",
+                description =
+                        "brats2017, brats2021 or brats2023: raw scans, found in --data under any of these names; the pairs"
+                                + " NAME_modalities.pt and NAME_label.pt are written.")
+        private BratsPairs.Dataset dataset;
+    }
 
     @Option(
             names = "--data",
             paramLabel = "DIR",
-            description = "Data set to read (default: the experiment's dataset_parameters.root).")
+            description = "Data set to read (default: the experiment's dataset_parameters.root; --dataset needs it).")
     private Optional<Path> data = Optional.empty();
 
     @Option(
@@ -66,9 +84,8 @@ public final class PreprocessCommand implements Callable<Integer> {
     @Option(
             names = "--format",
             paramLabel = "KIND",
-            defaultValue = "NIFTI",
             description = "nifti (keeps spacing and place) or npy (default: nifti).")
-    private Format format;
+    private Optional<Format> format = Optional.empty();
 
     @Option(names = "--quiet", description = "Show no progress.")
     private boolean quiet;
@@ -92,6 +109,10 @@ public final class PreprocessCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (what.dataset != null) {
+            return official();
+        }
+        Path config = what.config;
         ExperimentConfig experiment = ExperimentConfig.read(config);
         Path root = data.or(experiment.dataset()::root)
                 .orElseThrow(
@@ -121,6 +142,38 @@ public final class PreprocessCommand implements Callable<Integer> {
                     .getOut()
                     .println(output + ": " + dataset.cases().size() + " cases with labels, "
                             + dataset.unlabelled().size() + " without");
+        }
+        return 0;
+    }
+
+    private int official() throws IOException {
+        Path root = data.orElseThrow(() -> new ParameterException(
+                spec.commandLine(), "Missing option '--data': --dataset needs the folder with the raw scans"));
+        if (format.isPresent()) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "Option '--format' doesn't go with --dataset, which writes the official .pt files");
+        }
+        requireFree();
+        BratsPairs pairs = BratsPairs.find(root, what.dataset);
+        Path target = output.toAbsolutePath().normalize();
+        Files.createDirectories(target.getParent());
+        PrintWriter err = spec.commandLine().getErr();
+        try (Progress progress = Progress.start(
+                quiet ? Progress.Kind.NONE : Progress.Kind.detect(), err, "preprocessing", pairs.count())) {
+            AtomicFiles.replaceDirectory(target, folder -> pairs.write(folder, progress));
+        }
+        if (json) {
+            Map<String, Object> report = new LinkedHashMap<>();
+            report.put("output", output.toString());
+            report.put("cases", pairs.ids());
+            spec.commandLine().getOut().print(Json.pretty(report));
+        } else {
+            spec.commandLine()
+                    .getOut()
+                    .println(output + ": " + pairs.count() + (pairs.count() == 1 ? " case" : " cases")
+                            + ", each NAME_modalities.pt and NAME_label.pt; write train.csv and validation.csv with"
+                            + " segformer3d split --data " + output);
         }
         return 0;
     }
@@ -170,8 +223,8 @@ public final class PreprocessCommand implements Callable<Integer> {
         Volume image = Volume.of(prepared.image(), geometry);
         for (int channel = 0; channel < prepared.channels(); channel++) {
             Volume volume = image.channel(channel);
-            Path file = images.resolve(String.format("%s_%04d%s", one.id(), channel, format.ending));
-            if (format == Format.NIFTI) {
+            Path file = images.resolve(String.format("%s_%04d%s", one.id(), channel, ending()));
+            if (format.orElse(Format.NIFTI) == Format.NIFTI) {
                 NiftiWriter.write(file, volume);
             } else {
                 NpyFile.write(file, spatial(volume.toTensor()));
@@ -179,14 +232,18 @@ public final class PreprocessCommand implements Callable<Integer> {
         }
         if (prepared.label().isPresent()) {
             Path labels = Files.createDirectories(folder.resolve("labelsTr"));
-            Path file = labels.resolve(one.id() + format.ending);
+            Path file = labels.resolve(one.id() + ending());
             HostTensor label = prepared.label().get();
-            if (format == Format.NIFTI) {
+            if (format.orElse(Format.NIFTI) == Format.NIFTI) {
                 NiftiWriter.writeLabels(file, Volume.of(label.toFloat32(), geometry));
             } else {
                 NpyFile.write(file, label);
             }
         }
+    }
+
+    private String ending() {
+        return format.orElse(Format.NIFTI).ending;
     }
 
     /** Returns one channel (1,D,H,W) as (D,H,W). */
@@ -211,7 +268,7 @@ public final class PreprocessCommand implements Callable<Integer> {
             map.put("labels", labels);
         }
         map.put("numTraining", dataset.cases().size());
-        map.put("file_ending", format.ending);
+        map.put("file_ending", ending());
         return map;
     }
 }

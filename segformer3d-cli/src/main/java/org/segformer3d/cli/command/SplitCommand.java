@@ -2,14 +2,19 @@ package org.segformer3d.cli.command;
 
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
+import org.segformer3d.data.dataset.CaseTable;
+import org.segformer3d.data.dataset.CaseTable.Row;
 import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.OfficialPairs;
 import org.segformer3d.data.dataset.Split;
 import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
@@ -22,26 +27,35 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "split",
         description =
-                "Divide the cases of a data set into training, validation and test, or into folds; writes split files.")
+                "Divide the cases of a data set into training, validation and test, or into folds; writes split files in JSON, or for a"
+                        + " folder of official pairs (NAME_modalities.pt, NAME_label.pt) lists in CSV: train.csv and validation.csv,"
+                        + " with --folds train_fold_1.csv, validation_fold_1.csv and so on.")
 public final class SplitCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Option(names = "--data", paramLabel = "DIR", required = true, description = "Data set with a dataset.json.")
+    @Option(
+            names = "--data",
+            paramLabel = "DIR",
+            required = true,
+            description = "Data set with a dataset.json, or a folder of official pairs.")
     private Path data;
 
     @Option(
             names = "--output",
             paramLabel = "FILE",
-            required = true,
-            description = "Split file to write, in JSON; with --folds, _fold_K comes before its extension.")
-    private Path output;
+            description =
+                    "Split file to write, in JSON; with --folds, _fold_K comes before its extension. For official pairs the folder"
+                            + " for the lists (default: that of --data).")
+    private Optional<Path> output = Optional.empty();
 
     @Option(
             names = "--test-fraction",
             paramLabel = "F",
-            defaultValue = "0.2",
-            description = "Share of the cases that nobody looks at before the end (default: ${DEFAULT-VALUE}).")
+            description =
+                    "Share of the cases that nobody looks at before the end (default: 0.2; 0 for official pairs).")
+    private Optional<Double> testShare = Optional.empty();
+
     private double testFraction;
 
     @Option(
@@ -69,6 +83,9 @@ public final class SplitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        TreeMap<String, Path> pairs = pairs();
+        boolean official = !pairs.isEmpty();
+        testFraction = testShare.orElse(official ? 0 : 0.2);
         checkFraction("--test-fraction", testFraction);
         checkFraction("--validation-fraction", validationFraction);
         if (folds.isPresent() && folds.get() < 2) {
@@ -76,15 +93,20 @@ public final class SplitCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "Invalid value for option '--folds': found " + folds.get() + ", expected 2 or more");
         }
+        if (official) {
+            return lists(pairs);
+        }
+        Path file = output.orElseThrow(() -> new ParameterException(
+                spec.commandLine(), "Missing required option: '--output=FILE', the split file to write"));
         List<String> ids = DatasetReader.read(data).ids();
         Map<Path, Split> splits = new LinkedHashMap<>();
         if (folds.isPresent()) {
             List<Split> all = Split.kFold(ids, folds.get(), seed);
             for (int fold = 0; fold < all.size(); fold++) {
-                splits.put(foldFile(fold), all.get(fold));
+                splits.put(foldFile(file, fold), all.get(fold));
             }
         } else {
-            splits.put(output, draw(ids));
+            splits.put(file, draw(ids));
         }
         List<Map<String, Object>> written = new ArrayList<>();
         PrintWriter out = spec.commandLine().getOut();
@@ -117,7 +139,51 @@ public final class SplitCommand implements Callable<Integer> {
         return new Split(ids, List.of(), List.of());
     }
 
-    private Path foldFile(int fold) {
+    /** Returns the folders of official pairs by name; none where the data set has another layout. */
+    private TreeMap<String, Path> pairs() throws IOException {
+        boolean other = !Files.isDirectory(data)
+                || Files.isRegularFile(data.resolve("dataset.json"))
+                || Files.isDirectory(data.resolve("imagesTr"));
+        return other ? new TreeMap<>() : OfficialPairs.find(data);
+    }
+
+    /** Writes official lists; the folds count from 1, as theirs do. */
+    private int lists(TreeMap<String, Path> pairs) throws IOException {
+        Map<Path, List<String>> lists = new LinkedHashMap<>();
+        Path folder = output.orElse(data);
+        List<Split> splits = folds.isPresent()
+                ? Split.kFold(pairs.keySet(), folds.get(), seed)
+                : List.of(draw(List.copyOf(pairs.keySet())));
+        for (int n = 0; n < splits.size(); n++) {
+            String ending = folds.isPresent() ? "_fold_" + (n + 1) + ".csv" : ".csv";
+            lists.put(folder.resolve("train" + ending), splits.get(n).train());
+            lists.put(folder.resolve("validation" + ending), splits.get(n).validation());
+            lists.put(folder.resolve("test" + ending), splits.get(n).test());
+        }
+        // Nothing to list, nothing to write: the official reader wants at least one case.
+        lists.values().removeIf(List::isEmpty);
+        Files.createDirectories(folder);
+        List<Map<String, Object>> written = new ArrayList<>();
+        for (Map.Entry<Path, List<String>> list : lists.entrySet()) {
+            List<Row> rows = list.getValue().stream()
+                    .map(id ->
+                            new Row(pairs.get(id).toAbsolutePath().normalize().toString(), id))
+                    .toList();
+            new CaseTable(rows).write(list.getKey());
+            written.add(Map.of("file", list.getKey().toString(), "cases", list.getValue()));
+            if (!json) {
+                spec.commandLine()
+                        .getOut()
+                        .println(list.getKey() + ": " + rows.size() + (rows.size() == 1 ? " case" : " cases"));
+            }
+        }
+        if (json) {
+            spec.commandLine().getOut().print(Json.pretty(Map.of("lists", written)));
+        }
+        return 0;
+    }
+
+    private static Path foldFile(Path output, int fold) {
         String name = output.getFileName().toString();
         int dot = name.lastIndexOf('.');
         String stem = dot > 0 ? name.substring(0, dot) : name;

@@ -18,6 +18,8 @@ import org.segformer3d.data.transform.RandomTransform;
  * @param foregroundFraction share of the samples that are taken around labelled voxels, 0 to 1
  * @param augmentation random changes, applied in this order
  * @param seed what everything random is derived from
+ * @param caseByCase whether all samples of a case come one after the other, so that a batch of n·samplesPerCase samples holds n whole
+ *     cases, as in the official run; the order is then one of cases, and a set too small for one batch is one batch all the same
  */
 public record LoaderSpec(
         int batchSize,
@@ -28,7 +30,32 @@ public record LoaderSpec(
         int samplesPerCase,
         double foregroundFraction,
         List<RandomTransform> augmentation,
-        long seed) {
+        long seed,
+        boolean caseByCase) {
+    /** Creates a specification under which samples of all cases are mixed. */
+    public LoaderSpec(
+            int batchSize,
+            boolean shuffle,
+            boolean dropLast,
+            int workers,
+            Grid patch,
+            int samplesPerCase,
+            double foregroundFraction,
+            List<RandomTransform> augmentation,
+            long seed) {
+        this(
+                batchSize,
+                shuffle,
+                dropLast,
+                workers,
+                patch,
+                samplesPerCase,
+                foregroundFraction,
+                augmentation,
+                seed,
+                false);
+    }
+
     /** Checks the numbers. */
     public LoaderSpec {
         Objects.requireNonNull(patch, "patch");

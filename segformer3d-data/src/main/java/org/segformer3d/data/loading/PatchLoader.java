@@ -89,6 +89,9 @@ public final class PatchLoader implements AutoCloseable {
     /** Returns the number of batches in each epoch. */
     public int batchesPerEpoch() {
         int samples = Math.multiplyExact(source.size(), spec.samplesPerCase());
+        if (spec.caseByCase() && samples < spec.batchSize()) {
+            return 1;
+        }
         return spec.dropLast() ? samples / spec.batchSize() : (samples + spec.batchSize() - 1) / spec.batchSize();
     }
 
@@ -129,7 +132,8 @@ public final class PatchLoader implements AutoCloseable {
 
     /** Returns samples in the order of the epoch: sample s stands for number s mod samplesPerCase of case s / samplesPerCase. */
     private int[] order(int epoch) {
-        int[] order = new int[source.size() * spec.samplesPerCase()];
+        int together = spec.caseByCase() ? spec.samplesPerCase() : 1;
+        int[] order = new int[source.size() * spec.samplesPerCase() / together];
         for (int n = 0; n < order.length; n++) {
             order[n] = n;
         }
@@ -141,6 +145,14 @@ public final class PatchLoader implements AutoCloseable {
                 order[n] = order[other];
                 order[other] = swapped;
             }
+        }
+        return together == 1 ? order : spread(order, together);
+    }
+
+    private static int[] spread(int[] cases, int together) {
+        int[] order = new int[cases.length * together];
+        for (int n = 0; n < order.length; n++) {
+            order[n] = cases[n / together] * together + n % together;
         }
         return order;
     }

@@ -1,6 +1,7 @@
 package org.segformer3d.data.transform;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -16,7 +17,7 @@ import org.segformer3d.api.config.Suggestions;
  * Reads random transforms from configuration: the name of a preset, or a list of steps.
  *
  * <pre>{@code
- * augmentation: standard          # or none, light
+ * augmentation: standard          # or none, light, strong, official
  *
  * augmentation:
  *   - {type: flip, probability: 0.5, axes: [0, 1, 2]}
@@ -26,17 +27,22 @@ import org.segformer3d.api.config.Suggestions;
  * <p>The steps and their keys, with what holds where a key is absent:
  *
  * <ul>
- *   <li>{@code flip}: probability 0.5, axes [0, 1, 2]
+ *   <li>{@code flip} (also {@code mirroring}): probability 0.5 for each axis, axes [0, 1, 2]
  *   <li>{@code rotate90}: probability 0.5
- *   <li>{@code affine}: probability 0.2, max_angle 0.26 (radians), scale [0.85, 1.2], padding border (or zeros)
- *   <li>{@code intensity_scale}: probability 0.15, factor [0.75, 1.25]
+ *   <li>{@code rotate}: probability 0.2, max_angles [0.26, 0.26, 0.26] (radians), padding border (or zeros)
+ *   <li>{@code scaling}: probability 0.2, factor [0.85, 1.2], padding border
+ *   <li>{@code affine}: both in one: probability 0.2, max_angle 0.26, scale [0.85, 1.2], padding border
+ *   <li>{@code elastic}: probability 0.2, spacing 16 (voxels), max 4 (voxels), padding border
+ *   <li>{@code intensity_scale} (also {@code brightness}): probability 0.15, factor [0.75, 1.25]
  *   <li>{@code intensity_shift}: probability 0.15, max 0.1
  *   <li>{@code contrast}: probability 0.15, factor [0.75, 1.25]
  *   <li>{@code gamma}: probability 0.15, gamma [0.7, 1.5]
  *   <li>{@code gaussian_noise}: probability 0.1, max_std 0.1
- *   <li>{@code gaussian_smooth}: probability 0.1, sigma [0.5, 1]
+ *   <li>{@code gaussian_smooth} (also {@code blur}): probability 0.1, sigma [0.5, 1]
+ *   <li>{@code low_resolution}: probability 0.1, factor [0.5, 1]
  *   <li>{@code gibbs_noise}: probability 0.1, alpha [0, 0.5]
- *   <li>{@code coarse_dropout}: probability 0.1, holes 8, size [8, 8, 8], fill 0
+ *   <li>{@code coarse_dropout}: probability 0.1, holes 8, size [8, 8, 8] (−1: the whole axis), fill 0, labels false (true: what was
+ *       labelled there becomes background)
  * </ul>
  */
 public final class Augmentation {
@@ -50,6 +56,21 @@ public final class Augmentation {
         Map<String, Function<Step, RandomTransform>> types = new LinkedHashMap<>();
         types.put("flip", s -> new RandomFlip(s.number("probability", 0.5), s.axes("axes")));
         types.put("rotate90", s -> new RandomRotate90(s.number("probability", 0.5)));
+        types.put(
+                "rotate",
+                s -> new RandomRotate(
+                        s.number("probability", 0.2), s.list("max_angles", 0.26, 0.26, 0.26), s.padding("padding")));
+        types.put("scaling", s -> {
+            double[] factor = s.range("factor", 0.85, 1.2);
+            return new RandomAffine(s.number("probability", 0.2), 0, factor[0], factor[1], s.padding("padding"));
+        });
+        types.put(
+                "elastic",
+                s -> new RandomElastic(
+                        s.number("probability", 0.2),
+                        s.whole("spacing", s.number("spacing", 16)),
+                        s.number("max", 4),
+                        s.padding("padding")));
         types.put("affine", s -> {
             double[] scale = s.range("scale", 0.85, 1.2);
             return new RandomAffine(
@@ -79,6 +100,10 @@ public final class Augmentation {
             double[] sigma = s.range("sigma", 0.5, 1);
             return new RandomGaussianSmooth(s.number("probability", 0.1), sigma[0], sigma[1]);
         });
+        types.put("low_resolution", s -> {
+            double[] factor = s.range("factor", 0.5, 1);
+            return new RandomLowResolution(s.number("probability", 0.1), factor[0], factor[1]);
+        });
         types.put("gibbs_noise", s -> {
             double[] alpha = s.range("alpha", 0, 0.5);
             return new RandomGibbsNoise(s.number("probability", 0.1), alpha[0], alpha[1]);
@@ -88,9 +113,13 @@ public final class Augmentation {
             return new RandomCoarseDropout(
                     s.number("probability", 0.1),
                     s.whole("holes", s.number("holes", 8)),
-                    new Grid(s.whole("size", size[0]), s.whole("size", size[1]), s.whole("size", size[2])),
-                    s.number("fill", 0));
+                    new Grid(s.extent("size", size[0]), s.extent("size", size[1]), s.extent("size", size[2])),
+                    s.number("fill", 0),
+                    s.flag("labels"));
         });
+        types.put("mirroring", types.get("flip"));
+        types.put("brightness", types.get("intensity_scale"));
+        types.put("blur", types.get("gaussian_smooth"));
         return types;
     }
 
@@ -111,6 +140,35 @@ public final class Augmentation {
                         Map.of("type", "intensity_scale"),
                         Map.of("type", "contrast"),
                         Map.of("type", "gamma"))));
+        presets.put(
+                "strong",
+                fromConfig(List.of(
+                        Map.of("type", "affine", "max_angle", 0.52, "scale", List.of(0.7, 1.4)),
+                        Map.of("type", "elastic"),
+                        Map.of("type", "gaussian_noise"),
+                        Map.of("type", "blur", "probability", 0.2),
+                        Map.of("type", "brightness"),
+                        Map.of("type", "contrast"),
+                        Map.of("type", "low_resolution", "probability", 0.25),
+                        Map.of("type", "gamma", "probability", 0.3),
+                        Map.of("type", "mirroring"))));
+        presets.put(
+                "official",
+                fromConfig(List.of(
+                        Map.of("type", "flip", "probability", 0.3, "axes", List.of(1)),
+                        Map.of("type", "rotate", "probability", 0.5, "max_angles", List.of(0.36, 0, 0)),
+                        Map.of(
+                                "type",
+                                "coarse_dropout", //
+                                "probability",
+                                0.5,
+                                "holes",
+                                20,
+                                "size",
+                                List.of(-1, 7, 7),
+                                "labels",
+                                true),
+                        Map.of("type", "gibbs_noise", "probability", 1, "alpha", List.of(0.5, 0.5)))));
         return presets;
     }
 
@@ -215,6 +273,23 @@ public final class Augmentation {
                 throw ConfigException.of(where + "." + key, number, "a whole number from 1 on");
             }
             return (int) number;
+        }
+
+        /** A whole number of voxels, or −1 for all there are. */
+        int extent(String key, double number) {
+            return number == -1 ? Integer.MAX_VALUE : whole(key, number);
+        }
+
+        boolean flag(String key) {
+            Object found = get(key);
+            if (found != null && !(found instanceof Boolean)) {
+                throw ConfigException.of(where + "." + key, found, "true or false");
+            }
+            return Boolean.TRUE.equals(found);
+        }
+
+        List<Double> list(String key, double... otherwise) {
+            return Arrays.stream(numbers(key, otherwise)).boxed().toList();
         }
 
         List<Integer> axes(String key) {

@@ -94,6 +94,34 @@ class PatchLoaderTests {
     }
 
     @Nested
+    class CaseByCase {
+        private LoaderSpec spec(int batch, boolean shuffle) {
+            return new LoaderSpec(batch, shuffle, true, 0, PATCH, 4, 0, List.of(), 7, true);
+        }
+
+        @Test
+        void a_batch_holds_all_samples_of_whole_cases() {
+            List<Batch> batches = batches(new NoiseCases(5), spec(8, true), 0);
+            assertThat(batches).hasSize(2);
+            for (Batch batch : batches) {
+                List<String> ids = batch.caseIds();
+                assertThat(ids.subList(0, 4)).containsOnly(ids.get(0));
+                assertThat(ids.subList(4, 8)).containsOnly(ids.get(4)).doesNotContain(ids.get(0));
+            }
+            assertThat(order(batches(new NoiseCases(5), spec(8, true), 1))).isNotEqualTo(order(batches));
+            assertThat(order(batches(new NoiseCases(2), spec(4, false), 1)))
+                    .containsExactly("case_0", "case_0", "case_0", "case_0", "case_1", "case_1", "case_1", "case_1");
+        }
+
+        @Test
+        void too_few_cases_for_a_batch_are_one_batch() {
+            List<Batch> batches = batches(new NoiseCases(1), spec(8, true), 0);
+            assertThat(batches).hasSize(1);
+            assertThat(batches.get(0).caseIds()).hasSize(4);
+        }
+    }
+
+    @Nested
     class Determinism {
         @Test
         void gives_the_same_batches_whatever_the_number_of_workers() {

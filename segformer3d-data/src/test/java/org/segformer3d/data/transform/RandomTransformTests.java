@@ -62,6 +62,72 @@ class RandomTransformTests {
             }
         }
 
+        /** Two channels that say where a voxel came from, smoothly, and a label that says in which half of the first axis. */
+        private Sample ramp(Grid size) {
+            int voxels = size.tokens();
+            float[] image = new float[2 * voxels];
+            short[] label = new short[voxels];
+            for (int n = 0; n < voxels; n++) {
+                image[n] = n / (size.height() * size.width());
+                image[voxels + n] = n % size.width();
+                label[n] = (short) Math.round(image[n]);
+            }
+            return new Sample(image, 2, label, size);
+        }
+
+        @Test
+        void bending_moves_image_and_label_together_and_folds_nothing() {
+            Grid size = new Grid(24, 20, 22);
+            for (int seed = 0; seed < 5; seed++) {
+                Sample bent =
+                        new RandomElastic(1, 8, 3.2, Padding.BORDER).apply(ramp(size), new SplittableRandom(seed));
+                int plane = size.height() * size.width();
+                double moved = 0;
+                for (int n = 0; n < bent.voxels(); n++) {
+                    moved = Math.max(moved, Math.abs(bent.image()[n] - n / plane));
+                    assertThat(Math.abs(bent.image()[n] - bent.label()[n])).isLessThanOrEqualTo(0.501f);
+                    if (n >= plane) {
+                        assertThat(bent.image()[n]).isGreaterThanOrEqualTo(bent.image()[n - plane] - 1e-4f);
+                    }
+                }
+                assertThat(moved).isBetween(0.02, 3.2);
+            }
+            assertThat(new RandomElastic(1, 8, 0, Padding.BORDER)
+                            .apply(ramp(size), new SplittableRandom(1))
+                            .image())
+                    .containsExactly(ramp(size).image());
+            assertThatThrownBy(() -> new RandomElastic(1, 8, 3.3, Padding.BORDER))
+                    .hasMessageContaining("folds");
+        }
+
+        @Test
+        void a_rotation_stays_within_the_angle_of_each_axis() {
+            Grid size = new Grid(9, 9, 9);
+            RandomRotate rotate = new RandomRotate(1, List.of(0.36, 0.0, 0.0), Padding.BORDER);
+            for (int seed = 0; seed < 10; seed++) {
+                Sample rotated = rotate.apply(ramp(size), new SplittableRandom(seed));
+                // About the first axis alone: what the first channel holds doesn't change.
+                for (int n = 0; n < rotated.voxels(); n++) {
+                    assertThat(rotated.image()[n]).isCloseTo(ramp(size).image()[n], within(1e-5f));
+                }
+                // x(o) = c + cos a·(x − c) ± sin a·(y − c) at the middle of an edge gives the angle
+                double sine = (rotated.image()[9 * 81 + 4 * 81 + 4] - 4) / 4.0;
+                assertThat(Math.abs(Math.asin(sine))).isBetween(1e-6, 0.3601);
+            }
+        }
+
+        @Test
+        void scaling_leaves_the_centre_where_it_is() {
+            Grid size = new Grid(9, 9, 9);
+            RandomTransform scaling = Augmentation.fromConfig(
+                            List.of(Map.of("type", "scaling", "probability", 1, "factor", List.of(2, 2))))
+                    .get(0);
+            Sample scaled = scaling.apply(ramp(size), new SplittableRandom(1));
+            for (int d = 0; d < 9; d++) {
+                assertThat(scaled.image()[d * 81]).isCloseTo(4 + (d - 4) / 2f, within(1e-5f));
+            }
+        }
+
         @Test
         void a_flip_reverses_just_the_axes_it_names() {
             Sample before = sample(SIZE);
@@ -259,7 +325,7 @@ class RandomTransformTests {
         @Test
         void dropout_fills_whole_boxes_in_all_channels() {
             Sample before = sample(SIZE);
-            Sample holed = new RandomCoarseDropout(1, 1, new Grid(2, 3, 100), -5)
+            Sample holed = new RandomCoarseDropout(1, 1, new Grid(2, 3, 100), -5, false)
                     .apply(before.copy(), new SplittableRandom(2));
             int voxels = before.voxels();
             int filled = 0;
@@ -269,6 +335,37 @@ class RandomTransformTests {
                 assertThat(holed.image()[voxels + n]).isEqualTo(hole ? -5 : before.image()[voxels + n]);
             }
             assertThat(filled).isEqualTo(2 * 3 * 6);
+            assertThat(holed.label()).containsExactly(before.label());
+            Sample blank = new RandomCoarseDropout(1, 1, new Grid(2, 3, 100), -5, true)
+                    .apply(before.copy(), new SplittableRandom(2));
+            assertThat(blank.image()).containsExactly(holed.image());
+            for (int n = 0; n < voxels; n++) {
+                assertThat(blank.label()[n]).isEqualTo(holed.image()[n] == -5 ? 0 : before.label()[n]);
+            }
+        }
+
+        @Test
+        void a_coarser_scan_keeps_flat_regions_and_loses_detail() {
+            Grid size = new Grid(12, 12, 12);
+            float[] image = new float[2 * size.tokens()];
+            SplittableRandom random = new SplittableRandom(1);
+            for (int n = 0; n < size.tokens(); n++) {
+                image[n] = 3;
+                image[size.tokens() + n] = (float) random.nextDouble();
+            }
+            Sample before = new Sample(image, 2, new short[size.tokens()], size);
+            Sample coarse = new RandomLowResolution(1, 0.5, 0.6).apply(before.copy(), new SplittableRandom(3));
+            double change = 0;
+            for (int n = 0; n < size.tokens(); n++) {
+                assertThat(coarse.image()[n]).isCloseTo(3, within(1e-5f));
+                change += Math.abs(coarse.image()[size.tokens() + n] - image[size.tokens() + n]);
+                assertThat(coarse.image()[size.tokens() + n]).isBetween(0f, 1f);
+            }
+            assertThat(change / size.tokens()).isGreaterThan(0.05);
+            assertThat(new RandomLowResolution(1, 1, 1)
+                            .apply(before.copy(), new SplittableRandom(3))
+                            .image())
+                    .containsExactly(before.image());
         }
 
         @Test
@@ -288,6 +385,13 @@ class RandomTransformTests {
                             Map.of("type", "flip"),
                             Map.of("type", "rotate90", "probability", 1),
                             Map.of("type", "affine", "probability", 1),
+                            Map.of("type", "rotate", "probability", 1),
+                            Map.of("type", "scaling", "probability", 1),
+                            Map.of("type", "elastic", "probability", 1, "spacing", 4, "max", 1.5),
+                            Map.of("type", "low_resolution", "probability", 1, "factor", List.of(0.4, 0.9)),
+                            Map.of("type", "mirroring"),
+                            Map.of("type", "brightness", "probability", 1),
+                            Map.of("type", "blur", "probability", 1),
                             Map.of("type", "intensity_scale", "probability", 1),
                             Map.of("type", "intensity_shift", "probability", 1),
                             Map.of("type", "contrast", "probability", 1),
@@ -337,10 +441,20 @@ class RandomTransformTests {
         }
 
         @Test
+        void the_official_preset_has_the_official_runs_steps_and_probabilities() {
+            assertThat(Augmentation.fromConfig("official"))
+                    .containsExactly(
+                            new RandomFlip(0.3, List.of(1)),
+                            new RandomRotate(0.5, List.of(0.36, 0.0, 0.0), Padding.BORDER),
+                            new RandomCoarseDropout(0.5, 20, new Grid(Integer.MAX_VALUE, 7, 7), 0, true),
+                            new RandomGibbsNoise(1, 0.5, 0.5));
+        }
+
+        @Test
         void names_what_it_doesnt_know() {
-            assertThatThrownBy(() -> Augmentation.fromConfig("strong"))
+            assertThatThrownBy(() -> Augmentation.fromConfig("wild"))
                     .isInstanceOf(ConfigException.class)
-                    .hasMessageContainingAll("'strong'", "none, light, standard");
+                    .hasMessageContainingAll("'wild'", "none, light, standard");
             assertThatThrownBy(() -> Augmentation.fromConfig(List.of(Map.of("type", "flop"))))
                     .hasMessageContainingAll("augmentation[0].type", "did you mean 'flip'");
             assertThatThrownBy(() -> Augmentation.fromConfig(List.of(Map.of("type", "flip", "axis", 1))))

@@ -28,7 +28,7 @@ import org.segformer3d.train.config.ExperimentConfig.Values;
  * @param preprocessing what is done to a scan
  * @param labels what the channels mean
  * @param cached whether prepared cases stay in memory
- * @param batchSize patches in a batch
+ * @param batchSize patches in a batch; for the brats types cases, each with all its patches
  * @param shuffled whether every epoch has its own order
  * @param workers threads that prepare batches
  * @param dropLast whether an incomplete last batch is left out
@@ -122,7 +122,7 @@ public record DatasetSettings(
                 values.grid(d + "patch_size").orElse(type.isOfficial() ? OFFICIAL_PATCH : roi),
                 values.optionalInteger(d + "samples_per_case").orElse(type.isOfficial() ? OFFICIAL_SAMPLES : 1),
                 values.number(d + "foreground_fraction"),
-                transforms(values.get(d + "augmentation")),
+                augmentation(values.get(d + "augmentation"), type),
                 PreprocessingSpec.fromMap(values.map(d + "preprocessing")),
                 new LabelSettings(
                         "softmax".equals(map.get("mode")),
@@ -134,7 +134,11 @@ public record DatasetSettings(
                 values.bool(loader + "drop_last"));
     }
 
-    /** Returns the transforms of a preset's name or a list of steps. */
+    private static List<RandomTransform> augmentation(Object found, Type type) {
+        return transforms(found == null && type.isOfficial() ? "official" : found);
+    }
+
+    /** Returns the transforms of a preset's name or a list of steps; none for {@code null}. */
     static List<RandomTransform> transforms(Object found) {
         return Augmentation.fromConfig(withInts(found));
     }

@@ -264,7 +264,13 @@ final class ExperimentKeys {
             add(integer(a + "fold_id", null, 0, true, "brats…: k reads train_fold_k.csv or validation_fold_k.csv."));
         }
         String loader = d + "train_dataloader_args.";
-        add(integer(loader + "batch_size", 2L, 1, true, "Patches in a batch."));
+        add(
+                integer(
+                        loader + "batch_size",
+                        2L,
+                        1,
+                        true,
+                        "Patches in a batch; with brats… cases, each giving all its `samples_per_case` patches, as in the official run."));
         add(bool(loader + "shuffle", true, true, "Whether every epoch has its own order of cases."));
         add(integer(loader + "num_workers", 1L, 0, true, "Threads that prepare batches; results don't depend on it."));
         add(bool(loader + "drop_last", true, true, "Whether an incomplete last batch is left out."));
@@ -403,10 +409,10 @@ final class ExperimentKeys {
     private static ConfigKey augmentation(String path) {
         return new ConfigKey(
                 path,
-                "none, light, standard, or a list of steps",
-                "none",
+                "none, light, standard, strong, official, or a list of steps",
+                null,
                 false,
-                "Random changes of training patches; see below.",
+                "Random changes of training patches; see below. null: none, with brats… official.",
                 (key, found, base) -> {
                     below(key, () -> {
                         DatasetSettings.transforms(found);

@@ -12,7 +12,7 @@ import org.segformer3d.api.backend.Backends;
 
 /**
  * Checks this build on this machine against reference files: networks in evaluation and training mode, whole training runs, losses,
- * weight files, sliding windows, schedules, metrics and preprocessing, each on every backend that can.
+ * weight files, sliding windows, schedules, metrics, transforms, preprocessing and experiment files, each on every backend that can.
  */
 public final class Parity {
     private final ReferenceFolder folder;
@@ -63,6 +63,9 @@ public final class Parity {
         independent.addAll(SlidingWindowCases.in(folder));
         independent.addAll(ScheduleCases.in(folder));
         independent.addAll(MetricsCases.in(folder));
+        independent.addAll(TransformCases.in(folder));
+        independent.addAll(BratsCases.in(folder));
+        independent.addAll(ExperimentCases.in(folder));
         runAll(independent);
         List<BackendCase> onBackends = new ArrayList<>();
         onBackends.addAll(ModelCases.in(folder));

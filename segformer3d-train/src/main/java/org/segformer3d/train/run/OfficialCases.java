@@ -3,22 +3,31 @@ package org.segformer3d.train.run;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.dataset.BratsReader;
+import org.segformer3d.data.dataset.BratsReader.BratsScans;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.CaseTable;
+import org.segformer3d.data.dataset.CaseTable.Row;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.OfficialPairs;
 import org.segformer3d.data.io.CorruptFileException;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.loading.CaseSource;
+import org.segformer3d.data.preprocessing.BratsPreprocessing;
+import org.segformer3d.data.preprocessing.BratsPreprocessing.Coding;
+import org.segformer3d.data.preprocessing.BratsPreprocessing.Pair;
 import org.segformer3d.data.preprocessing.PreparedCase;
 import org.segformer3d.data.preprocessing.Restoration;
 import org.segformer3d.data.volume.Affine;
@@ -27,93 +36,156 @@ import org.segformer3d.data.weights.PyTorchFile;
 import org.segformer3d.train.config.DatasetSettings;
 
 /**
- * The official preprocessed cases: a CSV list with the columns {@code data_path} and {@code case_name}, and for each case
- * {@code NAME_modalities.pt} (C,D,H,W) and {@code NAME_label.pt}, three masks (TC, WT, ET) of the same voxels.
+ * Cases as the official run trains on them: pairs that its script wrote, {@code NAME_modalities.pt} (C,D,H,W) and
+ * {@code NAME_label.pt}, three masks (TC, WT, ET) of the same voxels, listed in a CSV file; or raw BraTS scans, to which the same is
+ * done when they are loaded.
  */
 final class OfficialCases implements CaseSource {
     private final List<Entry> entries;
     private final LabelSpec labels;
 
-    /** One line of the list. */
-    private record Entry(String id, Path image, Path label) {}
+    private interface Entry {
+        String id();
+
+        List<Path> files();
+
+        Pair load() throws IOException;
+    }
+
+    /** A pair of files. */
+    private record Prepared(String id, Path image, Path label) implements Entry {
+        @Override
+        public List<Path> files() {
+            return List.of(image, label);
+        }
+
+        @Override
+        public Pair load() throws IOException {
+            return new Pair(PyTorchFile.readTensor(image), PyTorchFile.readTensor(label));
+        }
+    }
+
+    /** A raw scan. */
+    private record Raw(Case scan, Coding coding) implements Entry {
+        @Override
+        public String id() {
+            return scan.id();
+        }
+
+        @Override
+        public List<Path> files() {
+            List<Path> files = new ArrayList<>(scan.images());
+            scan.label().ifPresent(files::add);
+            return files;
+        }
+
+        @Override
+        public Pair load() throws IOException {
+            return BratsPreprocessing.prepare(
+                    scan.images().get(0).toString(),
+                    List.of(CaseReader.readImage(scan, 0)),
+                    CaseReader.read(scan.label().orElseThrow()),
+                    coding);
+        }
+    }
 
     private OfficialCases(List<Entry> entries, LabelSpec labels) {
-        this.entries = entries;
+        this.entries = List.copyOf(entries);
         this.labels = labels;
     }
 
     /**
-     * Reads a list.
+     * Reads a list, or finds the raw scans in a folder without one.
      *
      * @param part {@code train} or {@code val}, for messages
-     * @throws ConfigException when no root is named
-     * @throws DatasetException when the list or a case's file is missing
+     * @throws ConfigException when no root is named, or a fold of raw scans is asked for
+     * @throws DatasetException when there are neither a list nor scans, or a case's file is missing
      */
     static OfficialCases read(DatasetSettings.CaseList list, String part, DatasetSettings.Type type)
             throws IOException {
-        String key = "dataset_parameters." + part + "_dataset_args.root";
-        Path root =
-                list.root().orElseThrow(() -> ConfigException.of(key, "null", "the folder with " + list.fileName()));
+        String key = "dataset_parameters." + part + "_dataset_args.";
+        Path root = list.root()
+                .orElseThrow(() -> ConfigException.of(key + "root", "null", "the folder with " + list.fileName()));
+        LabelSpec labels = LabelSpec.preset(type == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021");
         Path csv = root.resolve(list.fileName());
-        if (!Files.isRegularFile(csv)) {
+        if (Files.isRegularFile(csv)) {
+            List<Entry> entries = new ArrayList<>();
+            for (Row row : CaseTable.read(csv).rows()) {
+                entries.add(entry(csv, root, row));
+            }
+            return new OfficialCases(entries, labels);
+        }
+        if (!BratsReader.isPresent(root)) {
             throw new DatasetException(
                     csv,
-                    "no such file, expected the official list of cases with the columns data_path, case_name (" + key
-                            + ")");
+                    "no such file, expected the official list of cases with the columns data_path, case_name, or raw BraTS scans ("
+                            + key + "root)");
         }
-        List<String> lines = Files.readAllLines(csv);
-        List<String> header = lines.isEmpty() ? List.of() : fields(lines.get(0));
-        int pathColumn = header.indexOf("data_path");
-        int nameColumn = header.indexOf("case_name");
-        if (pathColumn < 0 || nameColumn < 0) {
-            throw new DatasetException(csv, "found the columns " + header + ", expected data_path and case_name");
+        if (list.fold().isPresent()) {
+            throw ConfigException.of(
+                    key + "fold_id",
+                    list.fold().getAsInt(),
+                    "null, as " + root + " has raw scans and no " + list.fileName()
+                            + "; write lists with preprocess and split --folds");
         }
+        BratsScans scans = BratsReader.read(root);
+        Coding coding =
+                scans.decathlon() && type == DatasetSettings.Type.BRATS2017_SEG ? Coding.DECATHLON : Coding.CHALLENGE;
         List<Entry> entries = new ArrayList<>();
-        Set<String> names = new HashSet<>();
-        for (int n = 1; n < lines.size(); n++) {
-            if (lines.get(n).isBlank()) {
-                continue;
-            }
-            List<String> line = fields(lines.get(n));
-            if (line.size() <= Math.max(pathColumn, nameColumn)) {
-                throw new DatasetException(
-                        csv, "line " + (n + 1) + " has " + line.size() + " fields, expected " + header.size());
-            }
-            String name = line.get(nameColumn);
-            if (!names.add(name)) {
-                throw new DatasetException(csv, "line " + (n + 1) + ": case '" + name + "' is there twice");
-            }
-            entries.add(entry(csv, root, line.get(pathColumn), name));
-        }
-        if (entries.isEmpty()) {
-            throw new DatasetException(csv, "lists no cases");
-        }
-        return new OfficialCases(
-                entries, LabelSpec.preset(type == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021"));
+        scans.dataset().cases().forEach(scan -> entries.add(new Raw(scan, coding)));
+        return new OfficialCases(entries, labels);
     }
 
-    /** The lists hold paths as the official script saw them, so they are also tried relative to the list's own folder. */
-    private static Entry entry(Path csv, Path root, String dataPath, String name) throws DatasetException {
-        List<Path> folders = List.of(Path.of(dataPath), root.resolve(dataPath).normalize(), root.resolve(name));
+    /**
+     * The lists hold paths as the official script saw them, so that their last parts are also tried in the list's own folder: lists
+     * stay valid where the whole folder has moved.
+     */
+    private static Entry entry(Path csv, Path root, Row row) throws DatasetException {
+        Path written;
+        try {
+            written = Path.of(row.dataPath());
+        } catch (InvalidPathException e) {
+            throw new DatasetException(csv, "found the path '" + row.dataPath() + "', expected a folder", e);
+        }
+        List<Path> folders =
+                new ArrayList<>(List.of(written, root.resolve(written).normalize()));
+        for (int n = 0; n < written.getNameCount(); n++) {
+            Path end = written.subpath(n, written.getNameCount());
+            if (!end.startsWith("..")) {
+                folders.add(root.resolve(end));
+            }
+        }
+        folders.add(root.resolve(row.caseName()));
         for (Path folder : folders) {
-            Path image = folder.resolve(name + "_modalities.pt");
-            Path label = folder.resolve(name + "_label.pt");
-            if (Files.isRegularFile(image) && Files.isRegularFile(label)) {
-                return new Entry(name, image, label);
+            if (OfficialPairs.isPresent(folder, row.caseName())) {
+                return new Prepared(
+                        row.caseName(),
+                        OfficialPairs.image(folder, row.caseName()),
+                        OfficialPairs.label(folder, row.caseName()));
             }
         }
         throw new DatasetException(
-                csv, "found no " + name + "_modalities.pt with " + name + "_label.pt in any of " + folders);
+                csv,
+                "found no " + row.caseName() + "_modalities.pt with " + row.caseName() + "_label.pt in " + written
+                        + " or below " + root);
     }
 
-    private static List<String> fields(String line) {
-        List<String> fields = new ArrayList<>();
-        for (String field : line.split(",", -1)) {
-            String text = field.strip();
-            boolean quoted = text.length() > 1 && text.startsWith("\"") && text.endsWith("\"");
-            fields.add(quoted ? text.substring(1, text.length() - 1) : text);
+    /** Returns whether these are raw scans, of which no list says who trains. */
+    boolean isRaw() {
+        return entries.get(0) instanceof Raw;
+    }
+
+    /** Returns the cases with the given ids, in their order. */
+    OfficialCases select(List<String> ids) {
+        List<Entry> selected = new ArrayList<>();
+        for (String id : ids) {
+            selected.add(entries.stream()
+                    .filter(entry -> entry.id().equals(id))
+                    .findFirst()
+                    .orElseThrow(() -> new ConfigException(
+                            "dataset_parameters.split.file: there is no case '" + id + "' among the scans")));
         }
-        return fields;
+        return new OfficialCases(selected, labels);
     }
 
     /** Returns the coding in which the masks are handed on as labels. */
@@ -123,12 +195,7 @@ final class OfficialCases implements CaseSource {
 
     /** Returns all files. */
     List<Path> files() {
-        List<Path> files = new ArrayList<>();
-        entries.forEach(entry -> {
-            files.add(entry.image());
-            files.add(entry.label());
-        });
-        return files;
+        return entries.stream().flatMap(entry -> entry.files().stream()).toList();
     }
 
     @Override
@@ -144,17 +211,18 @@ final class OfficialCases implements CaseSource {
     @Override
     public PreparedCase load(int index) throws IOException {
         Entry entry = entries.get(index);
-        HostTensor image = PyTorchFile.readTensor(entry.image());
-        HostTensor masks = PyTorchFile.readTensor(entry.label());
+        Pair pair = entry.load();
+        HostTensor image = pair.image();
+        HostTensor masks = pair.masks();
         if (image.rank() != 4) {
             throw new CorruptFileException(
-                    entry.image(), "found shape " + Shapes.text(image.shape()) + ", expected (C,D,H,W)");
+                    entry.files().get(0), "found shape " + Shapes.text(image.shape()) + ", expected (C,D,H,W)");
         }
         Grid size = new Grid((int) image.size(1), (int) image.size(2), (int) image.size(3));
         long[] expected = {labels.channels(), size.depth(), size.height(), size.width()};
         if (!java.util.Arrays.equals(masks.shape(), expected)) {
             throw new CorruptFileException(
-                    entry.label(),
+                    entry.files().get(1),
                     "found shape " + Shapes.text(masks.shape()) + ", expected " + Shapes.text(expected)
                             + " (TC, WT, ET on the image's voxels)");
         }
@@ -186,7 +254,7 @@ final class OfficialCases implements CaseSource {
             }
             if (valueOf[pattern] < 0) {
                 throw new CorruptFileException(
-                        entry.label(), "found a voxel that is in ET but not in TC, or in TC but not in WT");
+                        entry.files().get(1), "found a voxel that is in ET but not in TC, or in TC but not in WT");
             }
             target.put(v, valueOf[pattern]);
         }

@@ -89,11 +89,20 @@ record TrainingData(
         OfficialCases training = OfficialCases.read(settings.trainList(), "train", settings.type());
         OfficialCases validation = OfficialCases.read(settings.validationList(), "val", settings.type());
         Split split;
-        try {
-            split = new Split(training.ids(), validation.ids(), List.of());
-        } catch (IllegalArgumentException e) {
-            throw new ConfigException("dataset_parameters.val_dataset_args: " + e.getMessage()
-                    + "; training and validation lists must not share cases");
+        if (training.isRaw() && training.ids().equals(validation.ids())) {
+            // One folder of raw scans without lists: drawn as for the other types.
+            split = training.size() == 1
+                    ? new Split(training.ids(), List.of(), List.of())
+                    : split(settings.split(), training.ids());
+            training = training.select(split.train());
+            validation = validation.select(split.validation());
+        } else {
+            try {
+                split = new Split(training.ids(), validation.ids(), List.of());
+            } catch (IllegalArgumentException e) {
+                throw new ConfigException("dataset_parameters.val_dataset_args: " + e.getMessage()
+                        + "; training and validation lists must not share cases");
+            }
         }
         List<Path> files = new ArrayList<>(training.files());
         files.addAll(validation.files());

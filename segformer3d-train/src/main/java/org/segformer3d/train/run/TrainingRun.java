@@ -253,7 +253,7 @@ final class TrainingRun implements AutoCloseable {
                 data.training(),
                 data.labels(),
                 new LoaderSpec(
-                        d.batchSize(),
+                        d.type().isOfficial() ? d.batchSize() * d.samplesPerCase() : d.batchSize(),
                         d.shuffled(),
                         d.dropLast(),
                         d.workers(),
@@ -261,7 +261,8 @@ final class TrainingRun implements AutoCloseable {
                         d.samplesPerCase(),
                         d.foregroundFraction(),
                         d.augmentation(),
-                        config.training().seed()));
+                        config.training().seed(),
+                        d.type().isOfficial()));
     }
 
     private List<Tracker> trackers() {

@@ -106,6 +106,7 @@ class ParityTests {
             allOk(lines("pipeline/checkpoint"), "pipeline/checkpoint_legacy_format.pt");
             allOk(lines("pipeline/sliding_window"), "pipeline/sliding_window 0.gaussian.0.25");
             allOk(lines("pipeline/lr_schedules"), "pipeline/lr_schedules poly");
+            allOk(lines("official_schema"), "official_schema.yaml keys and values");
             List<ParityLine> metrics = lines("pipeline/metrics");
             allOk(
                     metrics,
@@ -119,6 +120,98 @@ class ParityTests {
             List<ParityLine> refused = lines("pipeline/malicious");
             allOk(refused, "pipeline/malicious.pt", "pipeline/malicious_plain.pkl");
             assertThat(refused).allSatisfy(line -> assertThat(line.reason()).contains("system"));
+        }
+    }
+
+    @Nested
+    class Data {
+        private void every(List<ParityLine> lines, String... names) {
+            assertThat(lines).extracting(ParityLine::name).containsExactlyInAnyOrder(names);
+            assertThat(lines)
+                    .allSatisfy(
+                            line -> assertThat(line.status()).as(line.text()).isEqualTo(Status.OK));
+        }
+
+        private List<ParityLine> reference(String only) throws IOException {
+            Assumptions.assumeTrue(Files.isDirectory(REFERENCE), "no reference values here");
+            return run(REFERENCE, new ParityOptions(List.of(), Device.CPU, 0, only));
+        }
+
+        @Test
+        void transformsAgree() throws IOException {
+            List<ParityLine> lines = reference("pipeline/transforms");
+            assertThat(lines)
+                    .hasSize(14)
+                    .allSatisfy(
+                            line -> assertThat(line.status()).as(line.text()).isEqualTo(Status.OK));
+        }
+
+        @Test
+        void bratsScansAreWhatTheOfficialScriptMakesOfThem() throws IOException {
+            List<String> names = new ArrayList<>();
+            for (String scan : List.of("BRATS_001", "BRATS_002")) {
+                for (String part : List.of("shape", "modalities_at_index", "label_packed", "channel_sums")) {
+                    names.add("pipeline/brats_preprocess " + scan + " " + part);
+                }
+            }
+            names.add("pipeline/brats_preprocessed CASE_001 modalities");
+            names.add("pipeline/brats_preprocessed CASE_001 label");
+            every(reference("pipeline/brats"), names.toArray(String[]::new));
+        }
+
+        @Test
+        void argumentsComeFromTheNamesAndUnknownTransformsAreSkipped(@TempDir Path folder) throws IOException {
+            float[] values = new float[27];
+            float[] flipped = new float[27];
+            for (int n = 0; n < 27; n++) {
+                values[n] = n;
+                flipped[n / 9 * 9 + n % 9 / 3 * 3 + 2 - n % 3] = n;
+            }
+            Path pipeline = Files.createDirectories(folder.resolve("pipeline"));
+            HostTensor image = HostTensor.of(values, 1, 3, 3, 3);
+            Safetensors.write(
+                    pipeline.resolve("transforms.safetensors"),
+                    Map.of(
+                            "image", image,
+                            "flip_axis2", HostTensor.of(flipped, 1, 3, 3, 3),
+                            "rotate_z_3.14159265358979_bilinear_border", HostTensor.of(turned(values), 1, 3, 3, 3),
+                            "rotate_xy_0_0_nearest_zeros", image,
+                            "adjust_contrast_2", image,
+                            "shear_1", image));
+            assertThat(run(folder, ParityOptions.defaults()))
+                    .extracting(ParityLine::name, ParityLine::status)
+                    .containsExactlyInAnyOrder(
+                            tuple("pipeline/transforms flip_axis2", Status.OK),
+                            tuple("pipeline/transforms rotate_z_3.14159265358979_bilinear_border", Status.OK),
+                            tuple("pipeline/transforms rotate_xy_0_0_nearest_zeros", Status.OK),
+                            tuple("pipeline/transforms adjust_contrast_2", Status.FAIL),
+                            tuple("pipeline/transforms shear_1", Status.SKIPPED));
+        }
+
+        /** Half a turn about the third axis. */
+        private static float[] turned(float[] values) {
+            float[] turned = new float[27];
+            for (int n = 0; n < 27; n++) {
+                turned[(8 - n / 3) * 3 + n % 3] = values[n];
+            }
+            return turned;
+        }
+
+        @Test
+        void aScanThatIsMissingFails(@TempDir Path folder) throws IOException {
+            Path images = Files.createDirectories(folder.resolve("pipeline/brats_raw/imagesTr"));
+            Path labels = Files.createDirectories(folder.resolve("pipeline/brats_raw/labelsTr"));
+            Files.createFile(images.resolve("a_0000.nii.gz"));
+            for (int n = 1; n < 4; n++) {
+                Files.createFile(images.resolve("a_000" + n + ".nii.gz"));
+            }
+            Files.createFile(labels.resolve("a.nii.gz"));
+            Safetensors.write(
+                    folder.resolve("pipeline/brats_preprocess.safetensors"),
+                    Map.of("b.shape", HostTensor.of(new long[] {4, 1, 1, 1}, 4)));
+            List<ParityLine> lines = run(folder, ParityOptions.defaults());
+            assertThat(lines).extracting(ParityLine::status).containsExactly(Status.FAIL);
+            assertThat(lines.get(0).reason()).contains("no scan of that name").contains("[a]");
         }
     }
 

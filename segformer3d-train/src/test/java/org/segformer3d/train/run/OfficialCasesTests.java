@@ -84,12 +84,30 @@ class OfficialCasesTests {
 
             TrainingOutcome outcome = Trainer.run(config, TrainerOptions.defaults(), new FakeBackend());
 
-            assertThat(outcome.steps()).as("four crops of one case, in twos").isEqualTo(2);
+            assertThat(outcome.steps())
+                    .as("one case is fewer than a batch of two, but a batch")
+                    .isEqualTo(1);
             assertThat(Checkpoint.read(root.resolve("run/checkpoints/last"))
                             .history()
                             .get(0)
                             .dicePerClass())
                     .containsOnlyKeys("TC", "WT", "ET");
+        }
+    }
+
+    @Nested
+    class MovedFolders {
+        @Test
+        void theLastPartsOfAPathAreFoundBesideTheList() throws IOException {
+            Path folder = Files.createDirectories(root.resolve("BraTS2017_Training_Data/B_1"));
+            Files.createFile(folder.resolve("B_1_modalities.pt"));
+            Files.createFile(folder.resolve("B_1_label.pt"));
+            Files.writeString(
+                    root.resolve("train.csv"),
+                    "data_path,case_name\n../../../data/brats2017_seg/BraTS2017_Training_Data/B_1,B_1\n");
+
+            assertThat(read().files())
+                    .containsExactly(folder.resolve("B_1_modalities.pt"), folder.resolve("B_1_label.pt"));
         }
     }
 
