@@ -3,10 +3,10 @@ package org.segformer3d.data.nifti;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
@@ -19,14 +19,13 @@ import org.segformer3d.data.volume.VolumeFormatException;
  * further dimension that is longer than 1; two such dimensions are refused. Extensions are skipped. Whether a file is gzipped is seen
  * from its content, and the checksum of a gzipped file is verified.
  *
- * <p>Voxels stream through buffers of a few MB into the resulting array. A header that claims more than the file can hold is refused
- * before memory is taken.
+ * <p>Voxels stream through buffers of a few MB into the resulting array; for all but small images a second thread converts them while
+ * the calling one inflates. A header that claims more than the file can hold is refused before memory is taken.
  */
 public final class NiftiReader {
     /** Deflate shrinks data at most 1032-fold. */
     private static final long GZIP_RATIO = 1032;
 
-    private static final int GZIP_INPUT = 1 << 16;
     private static final int DRAIN = 1 << 16;
 
     private NiftiReader() {}
@@ -45,12 +44,13 @@ public final class NiftiReader {
         NiftiHeader header;
         try (RawInput in = RawInput.open(files.header())) {
             header = readHeader(files.header(), in);
-            checkSize(file, files, header);
             if (files.header().equals(files.voxels())) {
+                checkSize(file, files, header, in);
                 return readVoxels(files, in, header);
             }
         }
         try (RawInput in = RawInput.open(files.voxels())) {
+            checkSize(file, files, header, in);
             return readVoxels(files, in, header);
         }
     }
@@ -112,7 +112,7 @@ public final class NiftiReader {
     }
 
     /** Refuses what the file cannot hold or Java cannot, before anything is allocated. */
-    private static void checkSize(Path file, NiftiFiles files, NiftiHeader header) throws IOException {
+    private static void checkSize(Path file, NiftiFiles files, NiftiHeader header, RawInput voxels) throws IOException {
         boolean single = files.header().equals(files.voxels());
         if (single && !header.isSingleFile()) {
             throw new VolumeFormatException(
@@ -125,8 +125,8 @@ public final class NiftiReader {
                     file, "found vox_offset " + header.voxelOffset() + ", expected at least " + smallest);
         }
         long bytes = header.elements() * header.type().bytes();
-        long onDisk = Files.size(files.voxels());
-        boolean gzipped = RawInput.isGzipped(files.voxels());
+        long onDisk = voxels.size;
+        boolean gzipped = voxels.gzip != null;
         long most = gzipped ? (onDisk > Long.MAX_VALUE / GZIP_RATIO ? Long.MAX_VALUE : onDisk * GZIP_RATIO) : onDisk;
         // Both terms are at most 2^59, so that the sum cannot overflow.
         if (bytes + header.voxelOffset() > most) {
@@ -165,55 +165,65 @@ public final class NiftiReader {
             throw new VolumeFormatException(
                     file, "truncated: found " + skipped + " bytes, expected voxels from byte " + header.voxelOffset());
         }
-        float[] values = allocate(file, header);
-        VoxelCodec codec = VoxelCodec.of(header);
         VoxelLayout layout =
                 new VoxelLayout((int) header.channels(), header.geometry().size());
-        long read = layout.fromFile(values, codec, in);
+        VoxelSource source = new VoxelSource(layout, VoxelCodec.of(header), in, () -> allocate(file, header));
+        long read = source.load();
         long expected = header.elements() * header.type().bytes();
         if (read < expected) {
             throw new VolumeFormatException(
                     file, "truncated: found " + read + " bytes of voxels, expected " + expected + " (" + header + ")");
         }
         in.drain(DRAIN);
-        return Volume.of(values, (int) header.channels(), header.geometry());
+        return Volume.of(source.values(), (int) header.channels(), header.geometry());
     }
 
     /** The bytes of a file, decompressed where need be, with damage reported as a {@link VolumeFormatException}. */
     static final class RawInput implements AutoCloseable {
         private final Path file;
+        private final long size;
         private final InputStream in;
-        private final boolean gzipped;
+        /** {@code null} for a file that isn't gzipped. */
+        private final GzipInput gzip;
+
         private long position;
 
-        private RawInput(Path file, InputStream in, boolean gzipped) {
+        private RawInput(Path file, long size, InputStream in, GzipInput gzip) {
             this.file = file;
+            this.size = size;
             this.in = in;
-            this.gzipped = gzipped;
-        }
-
-        static boolean isGzipped(Path file) throws IOException {
-            try (InputStream in = Files.newInputStream(file)) {
-                return in.read() == 0x1f && in.read() == 0x8b;
-            }
+            this.gzip = gzip;
         }
 
         static RawInput open(Path file) throws IOException {
-            boolean gzipped = isGzipped(file);
-            InputStream in = Files.newInputStream(file);
-            if (!gzipped) {
-                return new RawInput(file, in, false);
-            }
+            FileChannel channel = FileChannel.open(file);
             try {
-                return new RawInput(file, new GZIPInputStream(in, GZIP_INPUT), true);
+                InputStream in = Channels.newInputStream(channel);
+                boolean gzipped = in.read() == 0x1f && in.read() == 0x8b;
+                channel.position(0);
+                return new RawInput(file, channel.size(), in, gzipped ? new GzipInput(in, channel.size()) : null);
+            } catch (EOFException | ZipException e) {
+                channel.close();
+                throw damaged(file, e);
             } catch (IOException e) {
-                in.close();
-                throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+                channel.close();
+                throw e;
             }
+        }
+
+        private static VolumeFormatException damaged(Path file, IOException e) {
+            return new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
         }
 
         /** Reads as many bytes as there are, up to {@code count}, and returns how many. */
         int read(byte[] target, int count) throws IOException {
+            int total = readUnchecked(target, count);
+            check(target, total);
+            return total;
+        }
+
+        /** As {@link #read}, but the bytes are still to be passed to {@link #check}. */
+        int readUnchecked(byte[] target, int count) throws IOException {
             int total = 0;
             while (total < count) {
                 int n = readSome(target, total, Math.min(count - total, 1 << 20));
@@ -226,13 +236,28 @@ public final class NiftiReader {
             return total;
         }
 
-        private int readSome(byte[] target, int offset, int length) throws IOException {
+        /** Adds bytes to a gzipped file's checksum; may be another thread's work, block by block in order. */
+        void check(byte[] bytes, int count) throws IOException {
+            if (gzip == null) {
+                return;
+            }
             try {
+                gzip.check(bytes, 0, count);
+            } catch (ZipException e) {
+                throw damaged(file, e);
+            }
+        }
+
+        private int readSome(byte[] target, int offset, int length) throws IOException {
+            if (gzip == null) {
                 return in.read(target, offset, length);
+            }
+            try {
+                return gzip.inflate(target, offset, length);
             } catch (EOFException e) {
                 return -1;
             } catch (ZipException e) {
-                throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+                throw damaged(file, e);
             }
         }
 
@@ -240,38 +265,40 @@ public final class NiftiReader {
         long skipTo(long target) throws IOException {
             byte[] scratch = new byte[(int) Math.min(1 << 16, Math.max(1, target - position))];
             while (position < target) {
-                int n = readSome(scratch, 0, (int) Math.min(scratch.length, target - position));
-                if (n < 0) {
+                if (read(scratch, (int) Math.min(scratch.length, target - position)) == 0) {
                     break;
                 }
-                position += n;
             }
             return position;
         }
 
         /** Reads on to the end of gzipped data, if that is near, because the checksum is compared only there. */
         void drain(int most) throws IOException {
-            if (!gzipped) {
+            if (gzip == null) {
                 return;
             }
             byte[] scratch = new byte[8192];
-            for (int total = 0; total < most; ) {
-                int n;
-                try {
-                    n = in.read(scratch);
-                } catch (ZipException | EOFException e) {
-                    throw new VolumeFormatException(file, "damaged gzip data: " + e.getMessage(), e);
+            try {
+                for (int total = 0; total < most; ) {
+                    int n = gzip.inflate(scratch, 0, scratch.length);
+                    gzip.check(scratch, 0, Math.max(0, n));
+                    if (n < 0) {
+                        return;
+                    }
+                    total += n;
                 }
-                if (n < 0) {
-                    return;
-                }
-                total += n;
+            } catch (ZipException | EOFException e) {
+                throw damaged(file, e);
             }
         }
 
         @Override
         public void close() throws IOException {
-            in.close();
+            if (gzip != null) {
+                gzip.close();
+            } else {
+                in.close();
+            }
         }
     }
 }

@@ -14,6 +14,10 @@ import org.segformer3d.api.block.Grid;
 final class VoxelLayout {
     private static final int MOST_PLANES = 32;
     private static final int BLOCK_VOXELS = 1 << 20;
+    /** Floats that stay in a core's own cache while they are transposed. */
+    private static final int STRIP_VOXELS = 1 << 15;
+    /** Floats of a cache line. */
+    private static final int LINE = 16;
     /** A plane beyond this isn't buffered whole. */
     private static final int LARGE_PLANE = 1 << 23;
 
@@ -35,42 +39,97 @@ final class VoxelLayout {
         return Math.max(1, Math.min(Math.min(MOST_PLANES, nk), BLOCK_VOXELS / plane));
     }
 
-    /** Fills the array from the file and returns how many bytes were read, which is less than needed only at the file's end. */
-    long fromFile(float[] values, VoxelCodec codec, NiftiReader.RawInput in) throws IOException {
-        if (plane > LARGE_PLANE) {
-            return fromFileByRuns(values, codec, in);
-        }
-        int planes = planesPerBlock();
-        float[] block = new float[planes * plane];
-        byte[] raw = new byte[block.length * codec.bytes()];
-        long total = 0;
-        for (int c = 0; c < channels; c++) {
-            int base = c * plane * nk;
-            for (int k = 0; k < nk; k += planes) {
-                int n = Math.min(planes, nk - k);
-                int bytes = n * plane * codec.bytes();
-                int read = in.read(raw, bytes);
-                total += read;
-                if (read < bytes) {
-                    return total;
+    /** Whether the planes are too large to hold one in a buffer. */
+    boolean isLargePlane() {
+        return plane > LARGE_PLANE;
+    }
+
+    int channels() {
+        return channels;
+    }
+
+    /** Returns how many planes (i, j) a channel has. */
+    int planes() {
+        return nk;
+    }
+
+    /** Returns the voxels of one plane. */
+    int plane() {
+        return plane;
+    }
+
+    /** Returns the floats that {@link #place} needs at most for up to so many planes. */
+    int stripLength(int planes) {
+        return Math.max(planes * ni, Math.min(STRIP_VOXELS, planes * plane));
+    }
+
+    private int stripRows(int planes) {
+        return Math.max(1, Math.min(nj, STRIP_VOXELS / (planes * ni)));
+    }
+
+    /**
+     * Decodes planes of the file to where they belong in memory.
+     *
+     * <p>A few rows of all the planes are decoded at a time, as many as stay in the cache, and of those so many columns that the
+     * sixteen floats of each cache line are used while it is in the innermost one. Columns that are zero in all those rows are left
+     * out: most of a skull-stripped scan or of a label map is, and the array is zero already.
+     *
+     * @param raw the planes' bytes
+     * @param k the first plane of channel {@code c}
+     * @param count number of planes
+     * @param strip scratch of at least {@link #stripLength}
+     * @param values the array, zero where the planes go
+     */
+    void place(byte[] raw, VoxelCodec codec, int c, int k, int count, float[] strip, float[] values) {
+        int base = c * plane * nk;
+        int most = stripRows(count);
+        for (int j0 = 0; j0 < nj; j0 += most) {
+            int rows = Math.min(most, nj - j0);
+            int low = 0;
+            int high = ni;
+            if (codec.keepsZero()) {
+                low = ni;
+                high = 0;
+                for (int p = 0; p < count; p++) {
+                    for (int row = p * plane + j0 * ni; row < p * plane + (j0 + rows) * ni; row += ni) {
+                        low = codec.firstNonZero(raw, row, row + low) - row;
+                        high = codec.afterLastNonZero(raw, row + high, row + ni) - row;
+                    }
                 }
-                codec.decode(raw, n * plane, block);
-                for (int j = 0; j < nj; j++) {
-                    for (int i = 0; i < ni; i++) {
-                        int to = base + (i * nj + j) * nk + k;
-                        int from = j * ni + i;
-                        for (int p = 0; p < n; p++) {
-                            values[to + p] = block[from];
-                            from += plane;
+            }
+            int width = high - low;
+            if (width <= 0) {
+                continue;
+            }
+            int step = rows * width;
+            // As few calls as can be: rows are short.
+            int run = width == ni ? step : width;
+            for (int p = 0; p < count; p++) {
+                int from = p * plane + j0 * ni + low;
+                for (int n = 0; n < step; n += run) {
+                    codec.decode(raw, from, run, strip, p * step + n);
+                    from += ni;
+                }
+            }
+            for (int i0 = 0; i0 < width; i0 += LINE) {
+                int end = Math.min(width, i0 + LINE);
+                for (int i = i0; i < end; i++) {
+                    int to = base + ((low + i) * nj + j0) * nk + k;
+                    for (int j = 0; j < rows; j++) {
+                        int from = j * width + i;
+                        for (int p = 0; p < count; p++) {
+                            values[to + p] = strip[from];
+                            from += step;
                         }
+                        to += nk;
                     }
                 }
             }
         }
-        return total;
     }
 
-    private long fromFileByRuns(float[] values, VoxelCodec codec, NiftiReader.RawInput in) throws IOException {
+    /** Fills the array value by value, and returns how many bytes were read, which is less than needed only at the file's end. */
+    long fromFileByRuns(float[] values, VoxelCodec codec, NiftiReader.RawInput in) throws IOException {
         float[] block = new float[BLOCK_VOXELS];
         byte[] raw = new byte[BLOCK_VOXELS * codec.bytes()];
         long total = 0;
@@ -85,7 +144,7 @@ final class VoxelLayout {
             if (read < n * codec.bytes()) {
                 return total;
             }
-            codec.decode(raw, n, block);
+            codec.decode(raw, 0, n, block, 0);
             for (int p = 0; p < n; p++) {
                 values[((c * ni + i) * nj + j) * nk + k] = block[p];
                 if (++i == ni) {
@@ -106,7 +165,7 @@ final class VoxelLayout {
 
     /** Writes the array in the file's order. */
     void toFile(float[] values, VoxelCodec codec, OutputStream out) throws IOException {
-        if (plane > LARGE_PLANE) {
+        if (isLargePlane()) {
             toFileByRuns(values, codec, out);
             return;
         }
