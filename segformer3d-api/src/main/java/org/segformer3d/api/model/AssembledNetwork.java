@@ -149,7 +149,15 @@ public final class AssembledNetwork implements AutoCloseable {
      * @throws IllegalArgumentException when it isn't (B,C,D,H,W) with the configuration's channels
      */
     public static InputGeometry geometry(SegFormer3DConfig config, Tensor input) {
-        long[] shape = input.shape();
+        return geometry(config, input.shape());
+    }
+
+    /**
+     * Checks an input's shape and returns its geometry.
+     *
+     * @throws IllegalArgumentException when it isn't (B,C,D,H,W) with the configuration's channels
+     */
+    public static InputGeometry geometry(SegFormer3DConfig config, long[] shape) {
         if (shape.length != 5 || shape[1] != config.inChannels() || shape[0] < 1) {
             throw new IllegalArgumentException(
                     "input: found shape " + Shapes.text(shape) + ", expected (B," + config.inChannels() + ",D,H,W)");

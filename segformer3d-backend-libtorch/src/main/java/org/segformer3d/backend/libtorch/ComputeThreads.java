@@ -34,6 +34,25 @@ final class ComputeThreads {
             PERMITS.acquireUninterruptibly(permits);
         }
         state[DEPTH]++;
+        tell(state, threads);
+    }
+
+    /** Returns how many compute threads a call has. */
+    int count() {
+        return threads;
+    }
+
+    /** Sets the calling thread's number of compute threads to one. */
+    static void computeAlone() {
+        tell(STATE.get(), 1);
+    }
+
+    /** Takes {@link #computeAlone} back. */
+    void computeTogether() {
+        tell(STATE.get(), threads);
+    }
+
+    private static void tell(int[] state, int threads) {
         if (state[TOLD] != threads) {
             torch.set_num_threads(threads);
             state[TOLD] = threads;

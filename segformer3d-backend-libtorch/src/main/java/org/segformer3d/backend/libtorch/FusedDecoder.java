@@ -2,12 +2,15 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.DecoderSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
 
 /**
@@ -23,10 +26,15 @@ import org.segformer3d.api.tensor.HostTensor;
  */
 final class FusedDecoder {
     /** Elements of a slab at most: it should stay in a core's cache. */
-    private static final int SLAB_ELEMENTS = 1 << 19;
+    private static final int SLAB_ELEMENTS = 1 << 18;
+
+    /** Columns of a part of the last product. */
+    private static final int COLUMNS = 4096;
 
     private final LibtorchBackend backend;
+    private final Team team;
     private final DecoderSpec spec;
+    private final boolean cpu;
     private final List<Projection> projections = new ArrayList<>();
     private final Tensor bias;
     private final Tensor predict;
@@ -42,9 +50,11 @@ final class FusedDecoder {
      */
     private record Projection(Tensor gram, Tensor linear, double constant, Tensor product) {}
 
-    FusedDecoder(LibtorchBackend backend, DecoderSpec spec, PreparedWeights weights, String prefix) {
+    FusedDecoder(LibtorchBackend backend, Team team, DecoderSpec spec, PreparedWeights weights, String prefix) {
         this.backend = backend;
+        this.team = team;
         this.spec = spec;
+        this.cpu = backend.device().type() == Device.Type.CPU;
         int stages = spec.featureDims().size();
         String bn = prefix + "linear_fuse.1.";
         Tensor scale = weights.batchNormScale(bn);
@@ -60,8 +70,7 @@ final class FusedDecoder {
                     1,
                     weights.exact(stage + "proj.weight"),
                     weights.exact(stage + "proj.bias").unsqueeze(1));
-            Tensor centred =
-                    affine.sub(affine.mean(new long[] {0}, true, new org.bytedeco.pytorch.ScalarTypeOptional()));
+            Tensor centred = affine.sub(affine.mean(new long[] {0}, true, new ScalarTypeOptional()));
             long c = centred.size(1) - 1;
             Tensor gram = centred.t().matmul(centred).div(new Scalar((double) e));
             Tensor product =
@@ -74,103 +83,135 @@ final class FusedDecoder {
             constants = constants.add(slice.mv(weights.exact(stage + "bn.bias")));
         }
         this.bias = weights.keep(constants);
-        this.predict = weights.keep(weights.exact(prefix + "linear_pred.weight").flatten(1, 4));
-        this.predictBias =
-                weights.keep(weights.exact(prefix + "linear_pred.bias").unsqueeze(1));
+        this.predict = weights.keep(
+                weights.exact(prefix + "linear_pred.weight").flatten(1, 4).t());
+        this.predictBias = weights.keep(weights.exact(prefix + "linear_pred.bias"));
     }
 
     /**
      * Computes logits of one volume.
      *
-     * @param tokens (1,N,C) of every stage, finest first
+     * @param tokens (N,C) of every stage, finest first
      * @param grids their extents
-     * @return (1,classes,D,H,W)
+     * @param target gets the logits, contiguous (1,classes,D,H,W) at the size that the finest stage's upsampling gives
      */
-    Tensor forward(List<Tensor> tokens, List<Grid> grids) {
+    void forward(List<Tensor> tokens, List<Grid> grids, Tensor target) {
         Grid finest = grids.get(0);
-        Tensor scaled = FusedModel.step(() -> scaled(0, tokens.get(0)));
-        List<Tensor> coarse = new ArrayList<>();
-        List<Tensor> depths = new ArrayList<>();
-        for (int i = tokens.size() - 1; i > 0; i--) {
-            int stage = i;
-            Grid grid = grids.get(i);
-            coarse.add(FusedModel.step(() -> widened(stage, tokens.get(stage), grid, finest)));
-            depths.add(resizing(grid.depth(), finest.depth()));
-        }
-        Tensor rows = FusedModel.step(() -> Functional.cat(1, coarse.toArray(new Tensor[0])));
-        coarse.forEach(FusedModel::release);
-        Tensor logits =
-                FusedModel.step(() -> slabs(scaled, rows, Functional.cat(1, depths.toArray(new Tensor[0])), finest));
-        FusedModel.release(rows);
-        return upsampled(logits, finest);
+        Tensor logits = FusedModel.step(() -> {
+            Tensor[] depths = new Tensor[tokens.size() - 1];
+            int[] offsets = new int[tokens.size()];
+            int rows = 0;
+            for (int i = tokens.size() - 1; i > 0; i--) {
+                depths[depths.length - i] = resizing(grids.get(i).depth(), finest.depth());
+                offsets[i] = rows;
+                rows += grids.get(i).depth();
+            }
+            Tensor coarse = empty(finest.height(), rows, (long) finest.width() * bias.size(0));
+            for (int i = tokens.size() - 1; i > 0; i--) {
+                widen(i, tokens.get(i), grids.get(i), finest, coarse, offsets[i]);
+            }
+            return slabs(tokens.get(0), coarse, Functional.cat(1, depths), finest);
+        });
+        upsample(logits, finest, target);
     }
 
-    /** Returns (x,1)/σ, (N,C+1). */
-    private Tensor scaled(int stage, Tensor tokens) {
-        Projection p = projections.get(stage);
-        Tensor x = tokens.squeeze(0);
+    /** Returns (x,1)/σ of some tokens (n,C), (n,C+1). */
+    private static Tensor scaled(Projection p, Tensor x) {
         Tensor inverse = Functional.linear(x, p.gram(), p.linear())
                 .mul_(x)
-                .sum(new long[] {1}, true, new org.bytedeco.pytorch.ScalarTypeOptional())
+                .sum(new long[] {1}, true, new ScalarTypeOptional())
                 .add_(new Scalar(p.constant()))
                 .rsqrt_();
         return Functional.cat(1, x.mul(inverse), inverse);
     }
 
-    /** Returns a coarse stage's contribution at its own depth and the finest height and width, (H, d, W·E). */
-    private Tensor widened(int stage, Tensor tokens, Grid grid, Grid finest) {
-        Tensor own = scaled(stage, tokens).matmul(projections.get(stage).product());
-        if (stage == projections.size() - 1) {
-            // resizing leaves a constant as it is, so the bias is added where the map is smallest
-            own.add_(bias);
-        }
-        long e = own.size(1);
-        long d = grid.depth();
-        // h first, so that one row of the result is contiguous
-        Tensor turned =
-                own.view(d, grid.height(), grid.width(), e).transpose(0, 1).contiguous();
-        Tensor wide = each(resizing(grid.width(), finest.width()), turned.view(d * grid.height(), grid.width(), e));
-        Tensor high =
-                torch.mm(resizing(grid.height(), finest.height()), wide.view(grid.height(), d * finest.width() * e));
-        return high.view(finest.height(), d, finest.width() * e);
+    /**
+     * Makes a coarse stage's contribution at its own depth and the finest height and width.
+     *
+     * @param rows (H, ·, W·E), written from {@code offset} on along its second axis
+     */
+    private void widen(int stage, Tensor tokens, Grid grid, Grid finest, Tensor rows, int offset) {
+        Projection p = projections.get(stage);
+        Tensor h = resizing(grid.height(), finest.height());
+        Tensor w = resizing(grid.width(), finest.width());
+        long e = bias.size(0);
+        int slice = grid.height() * grid.width();
+        int parts = cpu ? grid.depth() : 1;
+        int slices = grid.depth() / parts;
+        team.each(parts, i -> {
+            Tensor own = scaled(p, tokens.narrow(0, (long) i * slices * slice, (long) slices * slice))
+                    .mm(p.product());
+            if (stage == projections.size() - 1) {
+                // resizing leaves a constant as it is, so the bias is added where the map is smallest
+                own.add_(bias);
+            }
+            Tensor high = each(h, own.view(slices, grid.height(), grid.width() * e));
+            Tensor wide = each(w, high.view((long) slices * finest.height(), grid.width(), e));
+            rows.narrow(1, offset + (long) i * slices, slices)
+                    .copy_(wide.view(slices, finest.height(), finest.width() * e)
+                            .transpose(0, 1));
+        });
     }
 
     /** Returns the logits at the finest stage's resolution, (classes, D, H, W). */
-    private Tensor slabs(Tensor scaled, Tensor rows, Tensor depths, Grid finest) {
-        Tensor product = projections.get(0).product();
-        long e = product.size(1);
-        Tensor cells = scaled.view(finest.depth(), finest.height(), finest.width(), scaled.size(1));
+    private Tensor slabs(Tensor tokens, Tensor rows, Tensor depths, Grid finest) {
+        Projection p = projections.get(0);
+        long e = bias.size(0);
+        Tensor cells = tokens.view(finest.depth(), finest.height(), finest.width(), tokens.size(1));
         Tensor logits = torch.empty(
-                new long[] {predict.size(0), finest.depth(), finest.height(), finest.width()},
+                new long[] {predict.size(1), finest.depth(), finest.height(), finest.width()},
                 backend.floating(),
-                new org.bytedeco.pytorch.MemoryFormatOptional());
-        int most = (int) Math.max(1, SLAB_ELEMENTS / ((long) finest.depth() * finest.width() * e));
-        for (int h = 0; h < finest.height(); h += most) {
-            int from = h;
-            int count = Math.min(most, finest.height() - h);
-            LibtorchBackend.scoped(() -> {
-                Tensor y = each(depths, rows.narrow(0, from, count)).view(-1, e);
-                y.addmm_(cells.narrow(1, from, count).transpose(0, 1).reshape(-1, product.size(0)), product);
-                Tensor part = torch.addmm(predictBias, predict, y.relu_().t());
-                return logits.narrow(2, from, count)
-                        .copy_(part.view(-1, count, finest.depth(), finest.width())
-                                .transpose(1, 2));
-            });
-        }
+                new MemoryFormatOptional());
+        int most =
+                cpu ? (int) Math.max(1, SLAB_ELEMENTS / ((long) finest.depth() * finest.width() * e)) : finest.height();
+        team.each((finest.height() + most - 1) / most, i -> {
+            int from = i * most;
+            int count = Math.min(most, finest.height() - from);
+            Tensor y = each(depths, rows.narrow(0, from, count)).view(-1, e);
+            Tensor own = cells.narrow(1, from, count).transpose(0, 1).reshape(-1, cells.size(3));
+            y.addmm_(scaled(p, own), p.product());
+            Tensor part = torch.addmm(predictBias, y.relu_(), predict);
+            logits.narrow(2, from, count)
+                    .copy_(part.view(count, finest.depth(), finest.width(), -1).permute(3, 1, 0, 2));
+        });
         return logits;
     }
 
-    /** Resizes logits to the input's resolution, (1,classes,·,·,·). */
-    private Tensor upsampled(Tensor logits, Grid finest) {
+    /** Resizes logits to the input's resolution. */
+    private void upsample(Tensor logits, Grid finest, Tensor target) {
         int up = spec.upsampling();
         long classes = logits.size(0);
         int d = finest.depth() * up;
         int h = finest.height() * up;
         int w = finest.width() * up;
-        Tensor wide = torch.matmul(logits, resizing(finest.width(), w).t());
-        Tensor high = each(resizing(finest.height(), h), wide.view(-1, finest.height(), w));
-        Tensor deep = each(resizing(finest.depth(), d), high.view(classes, finest.depth(), (long) h * w));
-        return deep.view(1, classes, d, h, w);
+        Tensor result = target.view(classes, d, (long) h * w);
+        LibtorchBackend.scoped(() -> {
+            Tensor wide = resizing(finest.width(), w).t();
+            Tensor high = resizing(finest.height(), h);
+            Tensor deep = resizing(finest.depth(), d);
+            Tensor planes = empty(classes, finest.depth(), (long) h * w);
+            int slices = cpu ? 1 : finest.depth();
+            team.each((int) classes * (finest.depth() / slices), i -> {
+                Tensor own = logits.view(-1, finest.height(), finest.width()).narrow(0, (long) i * slices, slices);
+                planes.view(-1, h, w).narrow(0, (long) i * slices, slices).copy_(each(high, torch.matmul(own, wide)));
+            });
+            // columns of the product along depth, a part of them at a time
+            int columns = cpu ? Math.max(1, h * w / COLUMNS) : 1;
+            team.each((int) classes * columns, i -> {
+                int k = i / columns;
+                long from = (long) (i % columns) * h * w / columns;
+                long to = (long) (i % columns + 1) * h * w / columns;
+                torch.mm_out(
+                        result.select(0, k).narrow(1, from, to - from),
+                        deep,
+                        planes.select(0, k).narrow(1, from, to - from));
+            });
+            return null;
+        });
+    }
+
+    private Tensor empty(long... shape) {
+        return torch.empty(shape, backend.floating(), new MemoryFormatOptional());
     }
 
     /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */

@@ -236,6 +236,11 @@ final class LibtorchBackend implements Backend {
         return toDevice(tensor);
     }
 
+    /** Returns a tensor over a host tensor's own memory, which must be direct and outlive it. */
+    org.bytedeco.pytorch.Tensor view(HostTensor host) {
+        return torch.from_blob(new BytePointer(host.bytes()), host.shape(), new TensorOptions(DTypes.of(host.dtype())));
+    }
+
     org.bytedeco.pytorch.Tensor toDevice(org.bytedeco.pytorch.Tensor value) {
         return options.device().type() == Device.Type.CPU ? value : value.to(device, value.scalar_type());
     }
@@ -261,6 +266,10 @@ final class LibtorchBackend implements Backend {
             return value;
         }
         return value.to(new org.bytedeco.pytorch.Device(torch.DeviceType.CPU), value.scalar_type());
+    }
+
+    ComputeThreads threads() {
+        return threads;
     }
 
     /** Returns what new tensors of the compute type on the device are made with. */

@@ -1,0 +1,458 @@
+package org.segformer3d.backend.libtorch;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.InputGeometry;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+
+/**
+ * The encoder for inference, channels-last throughout: tokens are rows (N,C), a feature map is a view of them.
+ *
+ * <p>On the CPU a transformer block runs in three sweeps over its rows, each cut into parts that stay in a core's cache and are shared out
+ * by a {@link Team}:
+ *
+ * <ol>
+ *   <li>norm1, spatial reduction, keys and values;
+ *   <li>attention, its residual sum, norm2 and fc1;
+ *   <li>depth-wise convolution, GELU, fc2, its residual sum.
+ * </ol>
+ */
+final class FusedEncoder {
+    /** Elements of a part at most, so that what is made from it fits into a core's cache. */
+    private static final long PART_ELEMENTS = 1 << 17;
+
+    /** Attention weights of a part at most. */
+    private static final long ATTENTION_ELEMENTS = 1 << 19;
+
+    /** Elements of a part of the depth-wise convolution at most. */
+    private static final long SLICE_ELEMENTS = 1 << 19;
+
+    /** The largest score whose exponential is used as it is: a sum of as many as fit in memory is far from float32's largest value. */
+    private static final double SAFE_EXPONENT = 40;
+
+    private final LibtorchBackend backend;
+    private final SegFormer3DConfig config;
+    private final PreparedWeights weights;
+    private final boolean cpu;
+    /** oneDNN's convolutions are for float32 on the CPU. */
+    private final boolean oneDnn;
+
+    private final Team team;
+    private final List<Stage> stages = new ArrayList<>();
+
+    private record Norm(Tensor weight, Tensor bias) {
+        Tensor apply(Tensor x) {
+            return Functional.layerNorm(x, weight, bias);
+        }
+    }
+
+    /**
+     * Efficient self-attention.
+     *
+     * @param query of each head
+     * @param longestQuery no query of a head is longer than this, whatever the tokens: they come from a LayerNorm
+     * @param sr spatial reduction, (C, r³·C), or {@code null}
+     */
+    private record Attention(
+            int srRatio,
+            List<Product> query,
+            List<Double> longestQuery,
+            Product keyValue,
+            Product sr,
+            Norm srNorm,
+            Product proj) {}
+
+    /**
+     * What all queries of a head share.
+     *
+     * @param query makes a query of a row, or {@code null} where the scores take the row itself
+     * @param scores makes scaled scores
+     * @param values sums the values, weighted
+     * @param safe whether no score can overflow its exponential
+     */
+    private record Head(Product query, Product scores, Product values, boolean safe) {}
+
+    /**
+     * Mix-FFN.
+     *
+     * @param planes the depth-wise kernel's three planes along depth, (C,1,3,3) each
+     */
+    private record FeedForward(Product fc1, List<Tensor> planes, Tensor depthwiseBias, Product fc2) {}
+
+    private record Block(Norm norm1, Attention attention, Norm norm2, FeedForward feedForward) {}
+
+    private record Stage(
+            int stride,
+            int padding,
+            Tensor convolution,
+            Tensor convolutionBias,
+            Norm norm,
+            List<Block> blocks,
+            Norm end) {}
+
+    FusedEncoder(LibtorchBackend backend, SegFormer3DConfig config, PreparedWeights weights, Team team) {
+        this.backend = backend;
+        this.config = config;
+        this.weights = weights;
+        this.team = team;
+        this.cpu = backend.device().type() == Device.Type.CPU;
+        this.oneDnn = cpu && backend.computeType() == DType.FLOAT32;
+        for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
+            stages.add(stage(i));
+        }
+    }
+
+    private Stage stage(int i) {
+        String embedding = ModelLayout.embeddingPrefix(i);
+        List<Block> blocks = new ArrayList<>();
+        for (int j = 0; j < config.depths().get(i); j++) {
+            blocks.add(block(ModelLayout.blockPrefix(i, j), i));
+        }
+        return new Stage(
+                config.patchStride().get(i),
+                config.patchPadding().get(i),
+                weights.get(embedding + "patch_embeddings.weight"),
+                weights.get(embedding + "patch_embeddings.bias"),
+                norm(embedding + "norm."),
+                List.copyOf(blocks),
+                norm(ModelLayout.stageNormPrefix(i)));
+    }
+
+    private Block block(String prefix, int stage) {
+        String m = prefix + "mlp.";
+        String bn = m + "dwconv.bn.";
+        Tensor scale = weights.batchNormScale(bn);
+        Tensor kernel = weights.exact(m + "dwconv.dwconv.weight").mul(scale.view(-1, 1, 1, 1, 1));
+        Tensor bias = weights.exact(m + "dwconv.dwconv.bias")
+                .sub(weights.exact(bn + "running_mean"))
+                .mul(scale)
+                .add(weights.exact(bn + "bias"));
+        return new Block(
+                norm(prefix + "norm1."),
+                attention(prefix, stage),
+                norm(prefix + "norm2."),
+                new FeedForward(
+                        product(m + "fc1."),
+                        List.of(
+                                weights.keep(kernel.select(2, 0)),
+                                weights.keep(kernel.select(2, 1)),
+                                weights.keep(kernel.select(2, 2))),
+                        weights.keep(bias),
+                        product(m + "fc2.")));
+    }
+
+    private Attention attention(String block, int stage) {
+        String a = block + "attention.";
+        int sr = config.srRatios().get(stage);
+        int heads = config.numHeads().get(stage);
+        Tensor weight = weights.exact(a + "query.weight");
+        Tensor bias = weights.exact(a + "query.bias");
+        Tensor gamma = weights.exact(block + "norm1.weight");
+        Tensor beta = weights.exact(block + "norm1.bias");
+        long c = weight.size(0);
+        long d = c / heads;
+        List<Product> query = new ArrayList<>();
+        List<Double> longest = new ArrayList<>();
+        for (int head = 0; head < heads; head++) {
+            Tensor own = weight.narrow(0, head * d, d);
+            Tensor constant = bias.narrow(0, head * d, d);
+            query.add(kept(weights.keep(own), weights.keep(constant)));
+            // a normalised row is no longer than √C, so ‖W(γ∘x+β)+b‖ ≤ √C·‖W diag(γ)‖ + ‖Wβ+b‖
+            double stretch = torch.linalg_matrix_norm(
+                            own.mul(gamma), new Scalar(2.0), new long[] {-2, -1}, false, new ScalarTypeOptional())
+                    .item()
+                    .toDouble();
+            double shift = own.mv(beta).add(constant).norm().item().toDouble();
+            longest.add(Math.sqrt(c) * stretch + shift);
+        }
+        Product reduction = sr == 1
+                ? null
+                : kept(
+                        weights.keep(weights.exact(a + "sr.weight")
+                                .permute(0, 2, 3, 4, 1)
+                                .flatten(1, 4)),
+                        weights.get(a + "sr.bias"));
+        return new Attention(
+                sr,
+                List.copyOf(query),
+                List.copyOf(longest),
+                product(a + "key_value."),
+                reduction,
+                sr == 1 ? null : norm(a + "sr_norm."),
+                product(a + "proj."));
+    }
+
+    private Norm norm(String prefix) {
+        return new Norm(weights.get(prefix + "weight"), weights.get(prefix + "bias"));
+    }
+
+    private Product product(String prefix) {
+        return kept(weights.get(prefix + "weight"), weights.get(prefix + "bias"));
+    }
+
+    /** Makes a product that lives as long as the weights. */
+    private Product kept(Tensor weight, Tensor bias) {
+        Product product = Product.of(weight, bias, oneDnn);
+        return oneDnn ? new Product(weight, bias, weights.keep(product.kernel())) : product;
+    }
+
+    /** Returns the tokens (N,C) of the four stages of one volume (1,C,D,H,W). */
+    List<Tensor> forward(Tensor volume, InputGeometry geometry) {
+        List<Tensor> features = new ArrayList<>();
+        Tensor x = FusedModel.step(() -> {
+            Tensor typed = volume.to(DTypes.of(backend.computeType()));
+            return geometry.isPadded() ? Functional.canvas(typed, geometry.padded()) : typed.contiguous();
+        });
+        for (int i = 0; i < stages.size(); i++) {
+            Stage stage = stages.get(i);
+            Grid grid = geometry.stages().get(i);
+            Tensor in = x;
+            Tensor feature = FusedModel.step(() -> {
+                Tensor rows = FusedModel.step(() -> embed(stage, in));
+                Tensor last = empty(rows.size(0), rows.size(1));
+                for (int j = 0; j < stage.blocks().size(); j++) {
+                    boolean ends = j + 1 == stage.blocks().size();
+                    transform(stage.blocks().get(j), rows, grid, ends ? stage.end() : null, last);
+                }
+                return last;
+            });
+            features.add(feature);
+            x = Functional.map(feature.unsqueeze(0), grid);
+        }
+        return features;
+    }
+
+    private static Tensor embed(Stage stage, Tensor x) {
+        Tensor y =
+                Functional.conv3d(x, stage.convolution(), stage.convolutionBias(), stage.stride(), stage.padding(), 1);
+        return stage.norm().apply(Functional.tokens(y)).squeeze(0);
+    }
+
+    /**
+     * Runs a transformer block over its rows in place.
+     *
+     * @param end applied at last, into {@code feature}; or {@code null}
+     */
+    private void transform(Block block, Tensor rows, Grid grid, Norm end, Tensor feature) {
+        LibtorchBackend.scoped(() -> {
+            Tensor hidden =
+                    empty(rows.size(0), block.feedForward().fc1().weight().size(0));
+            LibtorchBackend.scoped(() -> {
+                attend(block, rows, grid, hidden);
+                return null;
+            });
+            mix(block.feedForward(), rows, grid, hidden, end, feature);
+            return null;
+        });
+    }
+
+    /** Adds attention to the rows and makes the hidden rows of the Mix-FFN, up to fc1. */
+    private void attend(Block block, Tensor rows, Grid grid, Tensor hidden) {
+        Attention a = block.attention();
+        long n = rows.size(0);
+        long c = rows.size(1);
+        int r = a.srRatio();
+        Grid coarse = r == 1 ? grid : grid.convolved(r, r, 0);
+        long slice = (long) grid.height() * grid.width();
+        long coarseSlice = (long) coarse.height() * coarse.width();
+        Tensor normed = empty(n, c);
+        Tensor keyValue = empty(coarse.tokens(), 2 * c);
+        int reductions = parts(n * c, PART_ELEMENTS, coarse.depth());
+        team.each(reductions, i -> {
+            int from = bound(i, reductions, coarse.depth());
+            int to = bound(i + 1, reductions, coarse.depth());
+            long first = (long) from * r;
+            // slices that the reduction leaves out at the far end belong to the last part
+            long last = i + 1 == reductions ? grid.depth() : (long) to * r;
+            Tensor own = block.norm1().apply(rows.narrow(0, first * slice, (last - first) * slice));
+            normed.narrow(0, first * slice, (last - first) * slice).copy_(own);
+            Tensor y = r == 1
+                    ? own
+                    : a.srNorm()
+                            .apply(a.sr().apply(patches(
+                                    own.view(last - first, grid.height(), grid.width(), c),
+                                    new Grid(to - from, coarse.height(), coarse.width()),
+                                    r)));
+            keyValue.narrow(0, from * coarseSlice, (to - from) * coarseSlice)
+                    .copy_(a.keyValue().apply(y));
+        });
+        List<Head> heads = cpu ? heads(a, keyValue) : List.of();
+        int chunks = parts(n * coarse.tokens(), ATTENTION_ELEMENTS, n);
+        team.each(chunks, i -> {
+            long from = bound(i, chunks, n);
+            long count = bound(i + 1, chunks, n) - from;
+            Tensor own = normed.narrow(0, from, count);
+            Tensor sum = cpu ? attended(a, heads, own) : attended(a, keyValue, own);
+            Tensor updated = rows.narrow(0, from, count).add_(sum);
+            hidden.narrow(0, from, count)
+                    .copy_(block.feedForward().fc1().apply(block.norm2().apply(updated)));
+        });
+    }
+
+    /** The spatial reduction's input as rows: its stride is its kernel, so every token belongs to one patch. */
+    private static Tensor patches(Tensor map, Grid coarse, int r) {
+        long d = coarse.depth();
+        long h = coarse.height();
+        long w = coarse.width();
+        long c = map.size(3);
+        return map.narrow(0, 0, d * r)
+                .narrow(1, 0, h * r)
+                .narrow(2, 0, w * r)
+                .reshape(d, r, h, r, w, r, c)
+                .permute(0, 2, 4, 1, 3, 5, 6)
+                .reshape(d * h * w, r * r * r * c);
+    }
+
+    private List<Head> heads(Attention a, Tensor keyValue) {
+        int count = a.query().size();
+        long c = keyValue.size(1) / 2;
+        long d = c / count;
+        List<Head> heads = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            Product query = a.query().get(i);
+            Tensor keys = keyValue.narrow(1, i * d, d).mul(new Scalar(1 / Math.sqrt(d)));
+            Tensor values = keyValue.narrow(1, c + i * d, d);
+            double longestKey = Math.sqrt(keys.square().sum(1).max().item().toDouble());
+            boolean safe = a.longestQuery().get(i) * longestKey <= SAFE_EXPONENT;
+            if (count == 1) {
+                // with one head (W x + b)·k = x·(Wᵀk) + b·k, and the projection may act on the values: two products
+                // less a row
+                heads.add(new Head(
+                        null,
+                        Product.of(keys.mm(query.weight()), keys.mv(query.bias()), oneDnn),
+                        Product.of(
+                                torch.addmm(
+                                        a.proj().bias().unsqueeze(1), a.proj().weight(), values.t()),
+                                null,
+                                oneDnn),
+                        safe));
+            } else {
+                heads.add(new Head(
+                        query,
+                        Product.of(keys, null, oneDnn),
+                        Product.of(values.t().contiguous(), null, oneDnn),
+                        safe));
+            }
+        }
+        return heads;
+    }
+
+    /** Returns proj(softmax(q kᵀ) v) of some rows. Where no score may overflow, the rows' maxima needn't be subtracted. */
+    private Tensor attended(Attention a, List<Head> heads, Tensor own) {
+        if (heads.size() == 1) {
+            return weighted(heads.get(0), own);
+        }
+        long d = own.size(1) / heads.size();
+        Tensor together = empty(own.size(0), own.size(1));
+        for (int i = 0; i < heads.size(); i++) {
+            Head head = heads.get(i);
+            together.narrow(1, i * d, d).copy_(weighted(head, head.query().apply(own)));
+        }
+        return a.proj().apply(together);
+    }
+
+    private static Tensor weighted(Head head, Tensor queries) {
+        Tensor scores = head.scores().apply(queries);
+        if (!head.safe()) {
+            return head.values().apply(torch.softmax(scores, 1));
+        }
+        Tensor total = scores.exp_().sum(new long[] {1}, true, new ScalarTypeOptional());
+        return head.values().apply(scores).div_(total);
+    }
+
+    /** The same by libtorch's own kernel, for devices that have a good one. */
+    private static Tensor attended(Attention a, Tensor keyValue, Tensor own) {
+        int heads = a.query().size();
+        long n = own.size(0);
+        long c = own.size(1);
+        long d = c / heads;
+        Tensor[] queries =
+                a.query().stream().map(query -> query.apply(own).unsqueeze(0)).toArray(Tensor[]::new);
+        Tensor q = Functional.cat(0, queries).unsqueeze(0);
+        Tensor kv = keyValue.view(1, keyValue.size(0), 2, heads, d).permute(2, 0, 3, 1, 4);
+        Tensor attended = torch.scaled_dot_product_attention(
+                q,
+                kv.select(0, 0),
+                kv.select(0, 1),
+                new TensorOptional(),
+                0,
+                false,
+                new DoubleOptional(1 / Math.sqrt(d)),
+                false);
+        return a.proj().apply(attended.transpose(1, 2).reshape(n, c));
+    }
+
+    /** Adds the Mix-FFN to the rows, from its hidden rows on. */
+    private void mix(FeedForward f, Tensor rows, Grid grid, Tensor hidden, Norm end, Tensor feature) {
+        long c = hidden.size(1);
+        long slice = (long) grid.height() * grid.width();
+        int depth = grid.depth();
+        Tensor slices = hidden.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
+        int parts = parts(hidden.numel(), SLICE_ELEMENTS, depth);
+        team.each(parts, i -> {
+            int from = bound(i, parts, depth);
+            int to = bound(i + 1, parts, depth);
+            long count = (to - from) * slice;
+            Tensor mixed = depthwise(f, slices, from, to).permute(0, 2, 3, 1).reshape(count, c);
+            Tensor updated = rows.narrow(0, from * slice, count).add_(f.fc2().apply(torch.gelu_(mixed)));
+            if (end != null) {
+                feature.narrow(0, from * slice, count).copy_(end.apply(updated));
+            }
+        });
+    }
+
+    /** The depth-wise 3³ convolution as three 3² ones over slices: oneDNN has a fast kernel for two dimensions and none for three. */
+    private static Tensor depthwise(FeedForward f, Tensor slices, int from, int to) {
+        int depth = (int) slices.size(0);
+        Tensor y = plane(slices.narrow(0, from, to - from), f.planes().get(1), f.depthwiseBias());
+        int below = Math.max(from, 1);
+        if (below < to) {
+            y.narrow(0, below - from, to - below)
+                    .add_(plane(
+                            slices.narrow(0, below - 1, to - below), f.planes().get(0), null));
+        }
+        int above = Math.min(to, depth - 1);
+        if (from < above) {
+            y.narrow(0, 0, above - from)
+                    .add_(plane(
+                            slices.narrow(0, from + 1, above - from), f.planes().get(2), null));
+        }
+        return y;
+    }
+
+    private static Tensor plane(Tensor slices, Tensor kernel, Tensor bias) {
+        return torch.conv2d(
+                slices,
+                kernel,
+                bias == null ? new TensorOptional() : Functional.some(bias),
+                new long[] {1, 1},
+                new long[] {1, 1},
+                new long[] {1, 1},
+                kernel.size(0));
+    }
+
+    /** Returns how many parts to make of something: as few as keep each below the limit, at most one a unit; one on a GPU. */
+    private int parts(long elements, long limit, long units) {
+        return cpu ? (int) Math.max(1, Math.min(units, (elements + limit - 1) / limit)) : 1;
+    }
+
+    /** Returns where part i of equal parts begins. */
+    private static int bound(int i, int parts, long units) {
+        return (int) (i * units / parts);
+    }
+
+    private Tensor empty(long rows, long columns) {
+        return torch.empty(new long[] {rows, columns}, backend.floating(), new MemoryFormatOptional());
+    }
+}
