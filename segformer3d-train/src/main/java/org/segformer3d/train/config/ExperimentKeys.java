@@ -338,7 +338,7 @@ final class ExperimentKeys {
         add(path(
                 d + "cache_dir",
                 false,
-                "decathlon, nnunet: folder that keeps preprocessed cases from run to run, shared by any number of processes; null:"
+                "Folder that keeps preprocessed cases from run to run, shared by any number of processes; null:"
                         + " none. An entry is named by the hash of the files and settings that made it."));
     }
 
