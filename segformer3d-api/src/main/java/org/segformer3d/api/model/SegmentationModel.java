@@ -1,8 +1,11 @@
 package org.segformer3d.api.model;
 
+import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -49,6 +52,29 @@ public interface SegmentationModel extends AutoCloseable {
     default HostTensor predict(HostTensor input) {
         try (Scope scope = backend().newScope()) {
             return forward(scope, scope.tensor(input)).toHost();
+        }
+    }
+
+    /**
+     * Computes logits from and to the Java process, into memory that is there already where its type and shape fit.
+     *
+     * <p>What the collector frees can pile up while it has no reason to look: a result of 14 classes at 128³ is 117 MB.
+     *
+     * @param input (B,C,D,H,W), any element type
+     * @param spent an earlier result that nobody needs any more, or empty
+     * @return logits (B,classes,D,H,W) in the backend's compute type, perhaps {@code spent} itself
+     */
+    default HostTensor predict(HostTensor input, Optional<HostTensor> spent) {
+        try (Scope scope = backend().newScope()) {
+            Tensor logits = forward(scope, scope.tensor(input));
+            if (logits.dtype() != DType.FLOAT32
+                    || spent.isEmpty()
+                    || spent.get().dtype() != DType.FLOAT32
+                    || !Arrays.equals(spent.get().shape(), logits.shape())) {
+                return logits.toHost();
+            }
+            logits.copyTo(spent.get().floatBuffer());
+            return spent.get();
         }
     }
 

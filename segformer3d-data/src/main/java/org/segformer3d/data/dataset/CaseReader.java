@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
@@ -128,6 +129,18 @@ public final class CaseReader {
         int first = shape.length - 3;
         Grid size = new Grid((int) shape[first], (int) shape[first + 1], (int) shape[first + 2]);
         return Volume.of(tensor, Geometry.of(size, Affine.IDENTITY));
+    }
+
+    /**
+     * Returns where an image lies from its header alone; empty for kinds of files that have none.
+     *
+     * @throws VolumeFormatException when the header isn't readable
+     * @throws IOException when reading fails
+     */
+    public static Optional<Geometry> readGeometry(Path file) throws IOException {
+        return isArray(file)
+                ? Optional.empty()
+                : Optional.of(NiftiReader.readHeader(file).geometry());
     }
 
     /** Returns how many channels an image file holds. */

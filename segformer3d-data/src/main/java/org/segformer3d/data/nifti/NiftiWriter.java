@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.zip.GZIPOutputStream;
 import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.io.IOConsumer;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -69,21 +70,64 @@ public final class NiftiWriter {
                 : min >= Short.MIN_VALUE && max <= Short.MAX_VALUE ? NiftiType.INT16 : NiftiType.INT32;
     }
 
+    /** Where the channels of an image come from, one after the other. */
+    @FunctionalInterface
+    public interface ChannelSource {
+        /** Returns the values of a channel in C order; asked for once each, in order. */
+        float[] channel(int index) throws IOException;
+    }
+
+    /**
+     * Writes an image as float32 whose channels need not be in memory together.
+     *
+     * @param file name ending in {@code .nii} or {@code .nii.gz}, never {@code null}; replaced when it exists
+     * @param geometry where the image lies, never {@code null}
+     * @param channels how many, ≥ 1; several go along the fourth dimension
+     * @param source asked for each, never {@code null}
+     * @throws IllegalArgumentException when the name ends otherwise or a channel has another number of values
+     * @throws IOException when the source or writing fails; nothing is changed then
+     */
+    public static void write(Path file, Geometry geometry, int channels, ChannelSource source) throws IOException {
+        Objects.requireNonNull(source, "source");
+        Objects.requireNonNull(geometry, "geometry");
+        if (channels < 1) {
+            throw new IllegalArgumentException("expected at least one channel, found " + channels);
+        }
+        VoxelLayout layout = new VoxelLayout(1, geometry.size());
+        VoxelCodec codec = VoxelCodec.of(NiftiType.FLOAT32);
+        write(file, header(geometry, channels, NiftiType.FLOAT32), target -> {
+            for (int c = 0; c < channels; c++) {
+                float[] values = source.channel(c);
+                if (values.length != geometry.size().tokens()) {
+                    throw new IllegalArgumentException("channel " + c + " has " + values.length + " values, expected "
+                            + geometry.size().tokens());
+                }
+                layout.toFile(values, codec, target);
+            }
+        });
+    }
+
     private static void write(Path file, Volume volume, NiftiType type) throws IOException {
-        Objects.requireNonNull(file, "file");
         Objects.requireNonNull(volume, "volume");
+        VoxelLayout layout =
+                new VoxelLayout(volume.channels(), volume.geometry().size());
+        write(
+                file,
+                header(volume.geometry(), volume.channels(), type),
+                target -> layout.toFile(volume.values(), VoxelCodec.of(type), target));
+    }
+
+    private static void write(Path file, byte[] header, IOConsumer<OutputStream> voxels) throws IOException {
+        Objects.requireNonNull(file, "file");
         String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
         boolean gzip = name.endsWith(".nii.gz");
         if (!gzip && !name.endsWith(".nii")) {
             throw new IllegalArgumentException(file + ": expected a name that ends in .nii or .nii.gz");
         }
-        byte[] header = header(volume, type);
-        VoxelLayout layout =
-                new VoxelLayout(volume.channels(), volume.geometry().size());
         AtomicFiles.write(file, out -> {
             OutputStream target = gzip ? new FastGzip(out) : out;
             target.write(header);
-            layout.toFile(volume.values(), VoxelCodec.of(type), target);
+            voxels.accept(target);
             if (gzip) {
                 ((FastGzip) target).finish();
             }
@@ -98,8 +142,7 @@ public final class NiftiWriter {
         }
     }
 
-    private static byte[] header(Volume volume, NiftiType type) {
-        Geometry geometry = volume.geometry();
+    private static byte[] header(Geometry geometry, int channels, NiftiType type) {
         Fields fields = geometry.source().orElse(null) instanceof NiftiHeader source
                 ? Fields.of(source)
                 : Fields.of(geometry.affine());
@@ -113,9 +156,9 @@ public final class NiftiWriter {
             1,
             1
         };
-        if (volume.channels() > 1) {
+        if (channels > 1) {
             dim[0] = 4;
-            dim[4] = volume.channels();
+            dim[4] = channels;
         } else if (geometry.source().orElse(null) instanceof NiftiHeader source) {
             // A 1D or 2D image stays one.
             dim[0] = Math.min(3, source.dimensions().length);

@@ -70,15 +70,13 @@ public final class Restoration {
     public Volume labels(HostTensor labels) {
         requireShape(labels, 3);
         Grid size = prepared.size();
-        short[] values = LabelValues.of(labels, "labels to restore");
-        short[] box = new Resampler(size, crop.size(), Interpolation.LINEAR).applyLabels(values);
+        short[] box = new Resampler(size, crop.size(), Interpolation.LINEAR)
+                .applyLabels(LabelValues.of(labels, "labels to restore"));
         float[] cropped = new float[box.length];
         for (int n = 0; n < box.length; n++) {
             cropped[n] = box[n];
         }
-        float[] result = new float[input.size().tokens()];
-        place(cropped, result, 0, 0);
-        return Volume.of(result, 1, input);
+        return Volume.of(placed(cropped, 0), 1, input);
     }
 
     /**
@@ -99,30 +97,44 @@ public final class Restoration {
         float[] channel = new float[voxels];
         for (int c = 0; c < channels; c++) {
             floats.floatBuffer().get(c * voxels, channel);
-            place(resampler.apply(channel), result, c, (float) outside);
+            float[] resampled = resampler.apply(channel);
+            // The array that channels are read into is needed for the next one.
+            float[] own = resampled == channel ? channel.clone() : resampled;
+            System.arraycopy(placed(own, (float) outside), 0, result, c * restored, restored);
         }
         return Volume.of(result, channels, input);
     }
 
-    /** Undoes cropping and orientation for one channel of the result. */
-    private void place(float[] cropped, float[] result, int channel, float outside) {
+    /**
+     * Returns one real-valued map in the scan's geometry, interpolated linearly.
+     *
+     * @param values D·H·W values of the prepared image in C order; the array is this method's from now on
+     * @param outside value outside what cropping kept
+     * @return the scan's voxels in C order
+     * @throws IllegalArgumentException when the length is another
+     */
+    public float[] scalar(float[] values, float outside) {
+        return placed(new Resampler(prepared.size(), crop.size(), Interpolation.LINEAR).apply(values), outside);
+    }
+
+    /** Undoes cropping and orientation, in place where that can be done. */
+    private float[] placed(float[] cropped, float outside) {
         Grid oriented = orientation.apply(input.size());
-        int voxels = oriented.tokens();
-        int offset = channel * voxels;
-        if (orientation.isIdentity()) {
-            if (outside != 0) {
-                Arrays.fill(result, offset, offset + voxels, outside);
-            }
-            crop.paste(cropped, result, offset, oriented);
-            return;
-        }
         float[] whole = cropped;
         if (!crop.size().equals(oriented)) {
-            whole = new float[voxels];
-            Arrays.fill(whole, outside);
+            whole = new float[oriented.tokens()];
+            if (outside != 0) {
+                Arrays.fill(whole, outside);
+            }
             crop.paste(cropped, whole, 0, oriented);
         }
-        System.arraycopy(orientation.inverse().apply(whole, 1, oriented), 0, result, offset, voxels);
+        if (!orientation.isFlip()) {
+            return orientation.inverse().apply(whole, 1, oriented);
+        }
+        if (!orientation.isIdentity()) {
+            orientation.flip(whole, 0, oriented);
+        }
+        return whole;
     }
 
     private void requireShape(HostTensor tensor, int rank) {

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Nested;
@@ -70,6 +71,24 @@ class NiftiWriterTests {
             NiftiHeader header = NiftiReader.readHeader(folder.resolve("x.nii"));
             assertThat(header.version()).isEqualTo(2);
             assertThat(header.affine()).isEqualTo(OBLIQUE);
+        }
+
+        @Test
+        void givenChannelByChannelAreTheSameFile() throws IOException {
+            Geometry geometry = Geometry.of(new Grid(3, 4, 5), Affine.scaling(1, 2, 3));
+            float[] values = new float[2 * geometry.size().tokens()];
+            for (int n = 0; n < values.length; n++) {
+                values[n] = n * 0.5f;
+            }
+            Path whole = folder.resolve("whole.nii.gz");
+            Path parts = folder.resolve("parts.nii.gz");
+            NiftiWriter.write(whole, Volume.of(values, 2, geometry));
+            NiftiWriter.write(parts, geometry, 2, c -> Arrays.copyOfRange(values, c * 60, (c + 1) * 60));
+            assertThat(parts).hasSameBinaryContentAs(whole);
+            assertThatThrownBy(() -> NiftiWriter.write(folder.resolve("short.nii"), geometry, 1, c -> new float[59]))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("channel 0 has 59 values, expected 60");
+            assertThat(folder.resolve("short.nii")).doesNotExist();
         }
 
         @Test
