@@ -248,10 +248,46 @@ class WholeJobTests {
             Files.writeString(scans.resolve("b.nii.gz"), "no scan");
             Run some = predict("--input", scans, "--output", folder.resolve("some"), "--quiet");
             assertThat(some.code()).isEqualTo(1);
-            assertThat(some.err()).contains("'b'").contains("b.nii.gz").hasLineCount(1);
+            assertThat(some.err())
+                    .startsWith("segformer3d: case 'b' failed: ")
+                    .contains("segformer3d: 1 case segmented, 1 failed:\n  b: ")
+                    .contains("b.nii.gz")
+                    .hasLineCount(3);
             assertThat(some.out()).contains("1 of 2 cases");
             assertThat(folder.resolve("some/a.nii.gz")).exists();
             assertThat(folder.resolve("some/b.nii.gz")).doesNotExist();
+        }
+
+        @Test
+        void leavesOutWhatIsDoneAndShowsThePlan() throws IOException {
+            Path scan = data.resolve("imagesTr/phantom_001.nii.gz");
+            Path output = folder.resolve("continued");
+            Run first = predict("--input", scan, "--output", output, "--quiet", "--memory", "3GiB", "--verbose");
+            assertThat(first.code()).isZero();
+            assertThat(first.err())
+                    .startsWith("phantom_001: ")
+                    .contains("; estimated memory ")
+                    .contains("may use 3,072 MiB");
+            byte[] before = Files.readAllBytes(output.resolve("phantom_001.json"));
+            Run again = predict("--input", scan, "--output", output, "--quiet", "--continue");
+            assertThat(again.out()).contains("done before").contains("0 of 1 cases segmented");
+            assertThat(again.code()).isZero();
+            assertThat(output.resolve("phantom_001.json")).hasBinaryContent(before);
+        }
+
+        @Test
+        void refusesWhatDoesntFitTheMemoryWithTheNumberNeeded() {
+            Path scan = data.resolve("imagesTr/phantom_001.nii.gz");
+            Path output = folder.resolve("refused");
+            Run refused = predict("--input", scan, "--output", output, "--quiet", "--memory", "100M");
+            assertThat(refused.code()).isEqualTo(1);
+            assertThat(refused.err())
+                    .containsPattern("case 'phantom_001' failed: phantom_001: needs [0-9,]+ MiB of memory at least")
+                    .contains("but may use 100 MiB; raise --memory");
+            assertThat(output.resolve("phantom_001.nii.gz")).doesNotExist();
+            Run wrong = predict("--input", scan, "--output", output, "--memory", "much");
+            assertThat(wrong.code()).isEqualTo(2);
+            assertThat(wrong.err()).contains("'much'").contains("such as 4GiB, 900M or 50%");
         }
 
         @Test

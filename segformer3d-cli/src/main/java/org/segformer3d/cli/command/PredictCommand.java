@@ -10,27 +10,33 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.PredictionProgress;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.GridConverter;
+import org.segformer3d.cli.option.MemoryConverter;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.inference.MemoryBudget;
 import org.segformer3d.eval.inference.PredictionJob;
 import org.segformer3d.eval.inference.PredictionOutput;
 import org.segformer3d.eval.inference.PredictionReport;
+import org.segformer3d.eval.inference.PredictionRun;
 import org.segformer3d.eval.inference.ProcessMemory;
 import org.segformer3d.eval.inference.Segmenter;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -106,6 +112,23 @@ public final class PredictCommand implements Callable<Integer> {
     @Option(names = "--save-probabilities", description = "Also write probabilities/CASE.nii.gz.")
     private boolean saveProbabilities;
 
+    @Option(
+            names = "--memory",
+            paramLabel = "SIZE",
+            converter = MemoryConverter.class,
+            description =
+                    "Memory the process may take, for example 4GiB, or 50%% of what there is (default: 80%% of what"
+                            + " the machine and its limits leave). Each case is predicted the fastest way that is estimated to fit,"
+                            + " or refused with what it needs; --verbose shows the plan.")
+    private MemoryBudget memory = MemoryBudget.AVAILABLE;
+
+    @Option(
+            names = "--continue",
+            description =
+                    "Leave cases out whose results are in the output folder already, made by this model in this way"
+                            + " from the same files.")
+    private boolean continuing;
+
     @Option(names = "--quiet", description = "Show no progress.")
     private boolean quiet;
 
@@ -119,32 +142,59 @@ public final class PredictCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         ModelBundle bundle = source.read();
         ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
-        PredictionJob job = new PredictionJob(inputs, new PredictionOutput(output, saveLogits, saveProbabilities));
+        PredictionJob job =
+                new PredictionJob(inputs, new PredictionOutput(output, saveLogits, saveProbabilities), continuing);
         Outputs.checkFolder(output);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
-        PredictionProgress progress =
-                new PredictionProgress(json ? null : out, err, quiet ? Progress.Kind.NONE : Progress.Kind.detect());
         long start = System.nanoTime();
         PredictionReport report;
-        try (Backend backend = selection.open();
-                Segmenter segmenter = Segmenter.open(backend, adjusted)) {
-            report = job.run(segmenter, progress);
+        // The first case is read while the backend's libraries are loaded.
+        try (PredictionRun run = job.start(adjusted);
+                Backend backend = selection.open();
+                Segmenter segmenter = Segmenter.open(backend, adjusted, memory);
+                Interruption interruption = new Interruption()) {
+            PredictionProgress progress = new PredictionProgress(
+                    json ? null : out,
+                    err,
+                    quiet ? Progress.Kind.NONE : Progress.Kind.detect(),
+                    isVerbose(),
+                    interruption::isRequested);
+            try {
+                report = run.finish(segmenter, progress);
+            } catch (CancellationException e) {
+                progress.close();
+                err.println("segformer3d: stopped; what was written is complete, --continue goes on from there");
+                err.flush();
+                return ExitCode.SOFTWARE;
+            }
         }
         Duration time = Duration.ofNanos(System.nanoTime() - start);
         if (json) {
             out.print(Json.pretty(map(report, time)));
         } else {
-            out.println(report.written().size() + " of "
-                    + (report.written().size() + report.failures().size()) + " cases segmented in "
+            int all = report.written().size()
+                    + report.skipped().size()
+                    + report.failures().size();
+            out.println(report.written().size() + " of " + all + " cases segmented in "
                     + Quantity.duration(time)
+                    + (report.skipped().isEmpty() ? "" : ", " + report.skipped().size() + " done before")
                     + (ProcessMemory.peakBytes().isPresent()
                             ? ", peak memory "
                                     + Quantity.bytes(ProcessMemory.peakBytes().getAsLong())
                             : "")
                     + "; labels are in " + output);
+            out.flush();
+            if (!report.isComplete()) {
+                err.println("segformer3d: " + report.summary());
+                err.flush();
+            }
         }
         return report.isComplete() ? 0 : 1;
+    }
+
+    private boolean isVerbose() {
+        return Boolean.TRUE.equals(spec.root().findOption("--verbose").getValue());
     }
 
     private InferenceSpec adjusted(InferenceSpec inference) {
@@ -177,6 +227,7 @@ public final class PredictCommand implements Callable<Integer> {
     private static Map<String, Object> map(PredictionReport report, Duration time) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("written", report.written().stream().map(Path::toString).toList());
+        map.put("skipped", report.skipped().stream().map(Path::toString).toList());
         Map<String, String> failures = new LinkedHashMap<>();
         for (CaseFailure failure : report.failures()) {
             failures.put(failure.id(), failure.reason());

@@ -13,6 +13,7 @@ import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.preprocessing.PreparedScan;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.preprocessing.Preprocessor;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -98,6 +99,30 @@ final class CaseLoader {
                 .map(volume -> Volume.of(volume.values().clone(), volume.channels(), volume.geometry()))
                 .toList();
         return prepare(caseId, copies, new EnumMap<>(Phase.class), List.of());
+    }
+
+    /**
+     * Returns how many bytes reading and preparing a case takes at most, as far as its headers tell.
+     *
+     * @param other a case to judge by where they don't
+     */
+    long estimatedBytes(Case input, LoadedCase other) {
+        int channels = bundle.config().inChannels();
+        Geometry place = other.scan().restoration().inputGeometry();
+        try {
+            place = CaseReader.readGeometry(input.images().get(0)).orElse(place);
+        } catch (IOException e) {
+            // Whoever reads the file will say what is wrong with it.
+            return 0;
+        }
+        long voxels = place.size().tokens();
+        long prepared = preprocessor.sizeUncropped(place).tokens();
+        long bytes = channels * voxels * Float.BYTES;
+        boolean inPlace = voxels == prepared && bundle.preprocessing().cropping() == PreprocessingSpec.Cropping.NONE;
+        // Resampling an axis after the other has two more volumes a channel on the way, and several channels are
+        // prepared at once.
+        int together = Math.min(channels, Runtime.getRuntime().availableProcessors());
+        return inPlace ? bytes + voxels * Float.BYTES : bytes + (channels + 2L * together) * prepared * Float.BYTES;
     }
 
     private LoadedCase prepare(

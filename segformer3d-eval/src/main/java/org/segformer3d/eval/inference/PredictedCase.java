@@ -14,7 +14,7 @@ import org.segformer3d.eval.inference.SegmentationResult.Phase;
 record PredictedCase(
         String id,
         HostTensor labels,
-        Optional<HostTensor> logits,
+        Optional<LogitsStore> logits,
         LabelSpec spec,
         Restoration restoration,
         int windows,

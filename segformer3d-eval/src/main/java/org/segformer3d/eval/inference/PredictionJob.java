@@ -2,25 +2,23 @@ package org.segformer3d.eval.inference;
 
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.PredictionInputs;
-import org.segformer3d.eval.result.CaseFailure;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.segformer3d.eval.bundle.ModelBundle;
 
 /**
- * Segments many cases one after the other; a case that fails doesn't keep the others from being done.
+ * Segments many cases; a case that fails doesn't keep the others from being done. While one is predicted the next is read and the last
+ * is written, as far as memory allows.
  *
  * @param inputs files and folders as {@link PredictionInputs#find} takes them, at least one
  * @param output where results are written, never {@code null}
+ * @param continuing whether cases are left out whose results are there already, made by the same model in the same way from the same
+ *     files
  */
-public record PredictionJob(List<Path> inputs, PredictionOutput output) {
-    private static final Logger LOG = LoggerFactory.getLogger(PredictionJob.class);
-
+public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean continuing) {
     /** Validates. */
     public PredictionJob {
         inputs = List.copyOf(inputs);
@@ -28,6 +26,28 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output) {
         if (inputs.isEmpty()) {
             throw new IllegalArgumentException("found no inputs, expected files or folders");
         }
+    }
+
+    /** Creates a job that does every case anew. */
+    public PredictionJob(List<Path> inputs, PredictionOutput output) {
+        this(inputs, output, false);
+    }
+
+    /**
+     * Finds the cases and begins to read the first one, for which no backend is needed yet.
+     *
+     * @param bundle the model that will predict, never {@code null}
+     * @return to be closed by the caller
+     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
+     * @throws IOException when the inputs can't be listed
+     */
+    public PredictionRun start(ModelBundle bundle) throws IOException {
+        PredictionInputs.Found found =
+                PredictionInputs.search(inputs, bundle.config().inChannels());
+        if (found.cases().isEmpty()) {
+            throw found.refused().values().iterator().next();
+        }
+        return new PredictionRun(bundle, found.cases(), found.refused(), output, continuing);
     }
 
     /**
@@ -38,24 +58,13 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output) {
      * @return what was written and what failed
      * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
      * @throws IOException when the inputs can't be listed
-     * @throws CancellationException when the listener throws it
+     * @throws CancellationException when the listener throws it or says so
      */
     public PredictionReport run(Segmenter segmenter, PredictionListener listener) throws IOException {
         Objects.requireNonNull(listener, "listener");
-        PredictionInputs.Found found =
-                PredictionInputs.search(inputs, segmenter.bundle().config().inChannels());
-        if (found.cases().isEmpty()) {
-            throw found.refused().values().iterator().next();
+        try (PredictionRun run = start(segmenter.bundle())) {
+            return run.finish(segmenter, listener);
         }
-        List<CaseFailure> failures = new ArrayList<>();
-        found.refused().forEach((id, reason) -> {
-            CaseFailure failure = CaseFailure.of(id, reason);
-            failures.add(failure);
-            listener.failed(failure);
-        });
-        PredictionReport report = run(segmenter, found.cases(), output, listener);
-        failures.addAll(report.failures());
-        return new PredictionReport(report.written(), failures);
     }
 
     /**
@@ -66,30 +75,8 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output) {
     public static PredictionReport run(
             Segmenter segmenter, List<Case> cases, PredictionOutput output, PredictionListener listener) {
         Objects.requireNonNull(listener, "listener");
-        List<Path> written = new ArrayList<>();
-        List<CaseFailure> failures = new ArrayList<>();
-        for (int n = 0; n < cases.size(); n++) {
-            Case input = cases.get(n);
-            listener.started(input, n, cases.size());
-            Path file;
-            SegmentationResult result;
-            try {
-                output.requireApartFrom(input);
-                result = segmenter.segment(new SegmentationRequest(input, output.needsLogits(), listener::windowsDone));
-                file = output.write(result);
-            } catch (CancellationException e) {
-                throw e;
-            } catch (IOException | RuntimeException | OutOfMemoryError e) {
-                // The next case may be smaller, so even a lack of memory ends this one only.
-                LOG.debug("case {} failed", input.id(), e);
-                CaseFailure failure = CaseFailure.of(input.id(), e);
-                failures.add(failure);
-                listener.failed(failure);
-                continue;
-            }
-            written.add(file);
-            listener.finished(result, file);
+        try (PredictionRun run = new PredictionRun(segmenter.bundle(), cases, java.util.Map.of(), output, false)) {
+            return run.finish(segmenter, listener);
         }
-        return new PredictionReport(written, failures);
     }
 }

@@ -5,7 +5,8 @@ import org.segformer3d.data.dataset.Case;
 import org.segformer3d.eval.result.CaseFailure;
 
 /**
- * Is told how a prediction job goes. A {@link java.util.concurrent.CancellationException} thrown by any of these methods ends the job and
+ * Is told how a prediction job goes, always by the thread that runs it. A case is read and written while others are predicted: that
+ * one was written or couldn't be may be told after the next one has begun. A {@link java.util.concurrent.CancellationException} thrown by any of these methods ends the job and
  * reaches its caller; what was written stays.
  */
 public interface PredictionListener {
@@ -34,6 +35,25 @@ public interface PredictionListener {
      * @param labels the file with its labels
      */
     default void finished(SegmentationResult result, Path labels) {}
+
+    /**
+     * It was decided how the current case is predicted.
+     *
+     * @param plan with the memory it is estimated to take
+     */
+    default void planned(Case input, MemoryPlan plan) {}
+
+    /**
+     * A case was left as it is because its result is there already.
+     *
+     * @param labels the file with its labels
+     */
+    default void skipped(Case input, Path labels) {}
+
+    /** Returns whether the job is to end; asked while it waits for a case to be read or written. */
+    default boolean isCancelled() {
+        return false;
+    }
 
     /** A case failed. */
     default void failed(CaseFailure failure) {}

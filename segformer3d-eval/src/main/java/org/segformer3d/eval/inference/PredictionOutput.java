@@ -4,12 +4,15 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.result.Json;
 
 /**
@@ -72,6 +75,44 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         }
     }
 
+    /**
+     * Returns whether everything that is to be written of a case is there, made from the same files by the same model in the same way.
+     *
+     * @throws IOException when an input can't be read
+     */
+    boolean isDone(Case input, ModelBundle bundle) throws IOException {
+        Path json = folder.resolve(input.id() + ".json");
+        boolean there = Files.isRegularFile(labelFile(input.id()))
+                && Files.isRegularFile(json)
+                && (!logits || Files.isRegularFile(extra("logits", input.id())))
+                && (!probabilities || Files.isRegularFile(extra("probabilities", input.id())));
+        if (!there) {
+            return false;
+        }
+        Map<String, Object> found;
+        try {
+            found = Json.parse(Files.readString(json));
+        } catch (IOException e) {
+            return false; // whatever it is, it will be replaced
+        }
+        if (!(found.get("provenance") instanceof Map<?, ?> provenance)
+                || !FORMAT.equals(found.get("format"))
+                || !(provenance.get("model") instanceof Map<?, ?> model)
+                || !(provenance.get("inputs") instanceof List<?> inputs)
+                || !bundle.weights().hash().equals(model.get("weights_hash"))
+                || !bundle.configurationHash().equals(model.get("configuration_hash"))
+                || inputs.size() != input.images().size()) {
+            return false;
+        }
+        for (int n = 0; n < inputs.size(); n++) {
+            if (!(inputs.get(n) instanceof Map<?, ?> file)
+                    || !Sha256.of(input.images().get(n)).equals(file.get("sha256"))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private Path extra(String kind, String caseId) {
         return folder.resolve(kind).resolve(caseId + ".nii.gz");
     }
@@ -88,11 +129,11 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         Files.createDirectories(folder);
         if (logits) {
             Files.createDirectories(folder.resolve("logits"));
-            NiftiWriter.write(extra("logits", result.caseId()), result.logits());
+            result.writeLogits(extra("logits", result.caseId()));
         }
         if (probabilities) {
             Files.createDirectories(folder.resolve("probabilities"));
-            NiftiWriter.write(extra("probabilities", result.caseId()), result.probabilities());
+            result.writeProbabilities(extra("probabilities", result.caseId()));
         }
         AtomicFiles.writeString(folder.resolve(result.caseId() + ".json"), Json.pretty(description(result, file)));
         NiftiWriter.writeLabels(file, result.labels());

@@ -8,12 +8,14 @@ import org.segformer3d.eval.result.CaseFailure;
  * How a prediction job ended.
  *
  * @param written files with labels, one per case that was done
- * @param failures the cases that weren't, with the reason
+ * @param skipped files with labels that were there already
+ * @param failures the cases that couldn't be done, with the reason
  */
-public record PredictionReport(List<Path> written, List<CaseFailure> failures) {
+public record PredictionReport(List<Path> written, List<Path> skipped, List<CaseFailure> failures) {
     /** Copies the lists. */
     public PredictionReport {
         written = List.copyOf(written);
+        skipped = List.copyOf(skipped);
         failures = List.copyOf(failures);
     }
 
@@ -28,6 +30,9 @@ public record PredictionReport(List<Path> written, List<CaseFailure> failures) {
         text.append(written.size())
                 .append(written.size() == 1 ? " case" : " cases")
                 .append(" segmented");
+        if (!skipped.isEmpty()) {
+            text.append(", ").append(skipped.size()).append(" done before");
+        }
         if (!failures.isEmpty()) {
             text.append(", ").append(failures.size()).append(" failed:");
             failures.forEach(failure ->

@@ -2,10 +2,7 @@ package org.segformer3d.eval.inference;
 
 import java.util.Optional;
 import org.segformer3d.api.model.SegmentationModel;
-import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.api.tensor.Scope;
-import org.segformer3d.api.tensor.Tensor;
 
 /** A function from batches of windows to logits, for example {@code model::predict}. */
 @FunctionalInterface
@@ -39,18 +36,7 @@ public interface Predictor {
 
             @Override
             public HostTensor predict(HostTensor batch, Optional<HostTensor> spent) {
-                try (Scope scope = model.backend().newScope()) {
-                    Tensor logits = model.forward(scope, scope.tensor(batch));
-                    long[] shape = logits.shape();
-                    HostTensor target = spent.filter(tensor ->
-                                    tensor.dtype() == DType.FLOAT32 && java.util.Arrays.equals(tensor.shape(), shape))
-                            .orElse(null);
-                    if (target == null || logits.dtype() != DType.FLOAT32) {
-                        return logits.toHost();
-                    }
-                    logits.copyTo(target.floatBuffer());
-                    return target;
-                }
+                return model.predict(batch, spent);
             }
         };
     }

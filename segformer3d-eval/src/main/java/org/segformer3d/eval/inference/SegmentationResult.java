@@ -1,6 +1,8 @@
 package org.segformer3d.eval.inference;
 
-import java.nio.FloatBuffer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.EnumMap;
@@ -8,9 +10,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
-import org.segformer3d.api.tensor.DType;
-import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.preprocessing.Restoration;
 import org.segformer3d.data.volume.Volume;
 
@@ -37,7 +38,7 @@ public final class SegmentationResult {
     private final Volume labels;
     private final LabelSpec spec;
     private final Restoration restoration;
-    private final Optional<HostTensor> logits;
+    private final Optional<LogitsStore> logits;
     private final int windows;
     private final Map<Phase, Duration> timings;
     private final OptionalLong peakMemory;
@@ -48,7 +49,7 @@ public final class SegmentationResult {
             Volume labels,
             LabelSpec spec,
             Restoration restoration,
-            Optional<HostTensor> logits,
+            Optional<LogitsStore> logits,
             int windows,
             Map<Phase, Duration> timings,
             Map<String, Object> provenance) {
@@ -82,71 +83,113 @@ public final class SegmentationResult {
      * Returns the logits, one channel per region, in the input's geometry; ±30 where preprocessing cropped the input away.
      *
      * @throws IllegalStateException when the request didn't ask to keep them
+     * @throws UncheckedIOException when they are in a temporary file that can't be read
      */
     public Volume logits() {
-        return restored(kept(), -CERTAIN, CERTAIN);
+        return volume(logitsSource());
     }
 
     /**
      * Returns the probabilities, one channel per region, in the input's geometry.
      *
      * @throws IllegalStateException when the request didn't ask to keep logits
+     * @throws UncheckedIOException when they are in a temporary file that can't be read
      */
     public Volume probabilities() {
-        return restored(spec.mode() == LabelSpec.Mode.SIGMOID ? sigmoid(kept()) : softmax(kept()), 0, 1);
+        try (LogitsStore softmax = softmaxOf(kept())) {
+            return volume(probabilitiesSource(softmax));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
-    private HostTensor kept() {
+    /**
+     * Writes {@link #logits()} as an image without having all channels in memory.
+     *
+     * @throws IllegalStateException when the request didn't ask to keep them
+     * @throws IOException when writing fails; nothing is changed then
+     */
+    public void writeLogits(Path file) throws IOException {
+        NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), logitsSource());
+    }
+
+    /**
+     * Writes {@link #probabilities()} as an image without having all channels in memory.
+     *
+     * @throws IllegalStateException when the request didn't ask to keep logits
+     * @throws IOException when writing fails; nothing is changed then
+     */
+    public void writeProbabilities(Path file) throws IOException {
+        try (LogitsStore softmax = softmaxOf(kept())) {
+            NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), probabilitiesSource(softmax));
+        }
+    }
+
+    private LogitsStore kept() {
         return logits.orElseThrow(() ->
                 new IllegalStateException("the logits of case '" + caseId + "' weren't kept; ask for them first"));
     }
 
-    /** Restores channels; outside the crop every region is absent, and the background of exclusive classes is present. */
-    private Volume restored(HostTensor channels, float absent, float present) {
-        Volume volume = restoration.scalar(channels, absent);
-        if (spec.mode() == LabelSpec.Mode.SOFTMAX) {
-            HostTensor background =
-                    HostTensor.zeros(DType.FLOAT32, channels.size(1), channels.size(2), channels.size(3));
-            int voxels = Math.toIntExact(background.elements());
-            background.floatBuffer().put(0, channels.floatBuffer(), 0, voxels);
-            float[] values = restoration.scalar(background, present).values();
-            System.arraycopy(values, 0, volume.values(), 0, values.length);
-        }
-        return volume;
+    private NiftiWriter.ChannelSource logitsSource() {
+        LogitsStore store = kept();
+        return c -> restoration.scalar(store.channel(c), outside(c, -CERTAIN, CERTAIN));
     }
 
-    private static HostTensor sigmoid(HostTensor logits) {
-        HostTensor probabilities = HostTensor.zeros(DType.FLOAT32, logits.shape());
-        FloatBuffer from = logits.floatBuffer();
-        FloatBuffer to = probabilities.floatBuffer();
-        while (from.hasRemaining()) {
-            to.put((float) (1 / (1 + Math.exp(-from.get()))));
-        }
-        return probabilities;
+    /** Returns the softmax of exclusive classes in a store of its own; empty for regions, whose channels need each other not. */
+    private LogitsStore softmaxOf(LogitsStore store) throws IOException {
+        return spec.mode() == LabelSpec.Mode.SOFTMAX ? store.mapped(SegmentationResult::softmax) : null;
     }
 
-    private static HostTensor softmax(HostTensor logits) {
-        HostTensor probabilities = HostTensor.zeros(DType.FLOAT32, logits.shape());
-        int classes = Math.toIntExact(logits.size(0));
-        int voxels = Math.toIntExact(logits.elements()) / classes;
-        FloatBuffer from = logits.floatBuffer();
-        FloatBuffer to = probabilities.floatBuffer();
-        double[] powers = new double[classes];
-        for (int n = 0; n < voxels; n++) {
+    private NiftiWriter.ChannelSource probabilitiesSource(LogitsStore softmax) {
+        return c -> {
+            float[] values = softmax != null ? softmax.channel(c) : kept().channel(c);
+            for (int n = 0; softmax == null && n < values.length; n++) {
+                values[n] = (float) (1 / (1 + Math.exp(-values[n])));
+            }
+            return restoration.scalar(values, outside(c, 0, 1));
+        };
+    }
+
+    /** Returns what lies outside the crop: every region is absent, and the background of exclusive classes is present. */
+    private float outside(int channel, float absent, float present) {
+        return spec.mode() == LabelSpec.Mode.SOFTMAX && channel == 0 ? present : absent;
+    }
+
+    private Volume volume(NiftiWriter.ChannelSource source) {
+        int voxels = restoration.inputGeometry().size().tokens();
+        int channels = kept().channels();
+        float[] values = new float[Math.multiplyExact(channels, voxels)];
+        try {
+            for (int c = 0; c < channels; c++) {
+                System.arraycopy(source.channel(c), 0, values, c * voxels, voxels);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return Volume.of(values, channels, restoration.inputGeometry());
+    }
+
+    private static void softmax(float[][] values, int count) {
+        double[] powers = new double[values.length];
+        for (int n = 0; n < count; n++) {
             float largest = Float.NEGATIVE_INFINITY;
-            for (int c = 0; c < classes; c++) {
-                largest = Math.max(largest, from.get(c * voxels + n));
+            for (float[] channel : values) {
+                largest = Math.max(largest, channel[n]);
             }
             double sum = 0;
-            for (int c = 0; c < classes; c++) {
-                powers[c] = Math.exp(from.get(c * voxels + n) - largest);
+            for (int c = 0; c < powers.length; c++) {
+                powers[c] = Math.exp(values[c][n] - largest);
                 sum += powers[c];
             }
-            for (int c = 0; c < classes; c++) {
-                to.put(c * voxels + n, (float) (powers[c] / sum));
+            for (int c = 0; c < powers.length; c++) {
+                values[c][n] = (float) (powers[c] / sum);
             }
         }
-        return probabilities;
+    }
+
+    /** Gives up what is kept of the logits, a temporary file perhaps. Labels stay. */
+    void release() {
+        logits.ifPresent(LogitsStore::close);
     }
 
     /** Returns how many windows were predicted. */

@@ -1,6 +1,7 @@
 package org.segformer3d.eval.inference;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.EnumMap;
@@ -30,15 +31,20 @@ public final class Segmenter implements AutoCloseable {
     /** Largest distance in voxels between corresponding corners of a case's channels. */
     public static final double TOLERANCE_VOXELS = 1e-3;
 
+    /** A collection isn't worth its time for less. */
+    private static final long LARGE = 1L << 30;
+
     private final Backend backend;
+    private final MemoryBudget budget;
     private final ModelBundle bundle;
     private final SegmentationModel model;
     private final CaseLoader loader;
     private final String configurationHash;
     private final String weightsHash;
 
-    private Segmenter(Backend backend, ModelBundle bundle, SegmentationModel model) {
+    private Segmenter(Backend backend, ModelBundle bundle, SegmentationModel model, MemoryBudget budget) {
         this.backend = backend;
+        this.budget = budget;
         this.bundle = bundle;
         this.model = model;
         this.loader = new CaseLoader(bundle);
@@ -54,8 +60,19 @@ public final class Segmenter implements AutoCloseable {
      * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit the network
      */
     public static Segmenter open(Backend backend, ModelBundle bundle) {
+        return open(backend, bundle, MemoryBudget.AVAILABLE);
+    }
+
+    /**
+     * Loads a bundle and keeps to a memory budget, as far as it can be estimated.
+     *
+     * @param budget never {@code null}
+     * @see #open(Backend, ModelBundle)
+     */
+    public static Segmenter open(Backend backend, ModelBundle bundle, MemoryBudget budget) {
         Objects.requireNonNull(bundle, "bundle");
-        return new Segmenter(backend, bundle, backend.load(bundle.config(), bundle.weights()));
+        Objects.requireNonNull(budget, "budget");
+        return new Segmenter(backend, bundle, backend.load(bundle.config(), bundle.weights()), budget);
     }
 
     /** Returns the bundle. */
@@ -90,11 +107,13 @@ public final class Segmenter implements AutoCloseable {
      * @throws DatasetException when the files don't have the channels the model takes or don't lie in the same place
      * @throws org.segformer3d.data.preprocessing.InvalidCaseException when values aren't finite
      * @throws IOException when a file can't be read
+     * @throws MemoryExceededException when the case doesn't fit the budget in any way
      * @throws IllegalStateException when the segmenter is closed
      */
     public SegmentationResult segment(SegmentationRequest request) throws IOException {
         requireOpen();
-        return predict(loader.load(request.input()), request).restore();
+        LoadedCase loaded = loader.load(request.input());
+        return predict(loaded, request, plan(loaded, request, budget.bytes())).restore();
     }
 
     /**
@@ -109,7 +128,13 @@ public final class Segmenter implements AutoCloseable {
         requireOpen();
         SegmentationRequest request =
                 SegmentationRequest.of(new Case(caseId, List.of(Path.of("memory")), Optional.empty()));
-        return predict(loader.load(caseId, channels), request).restore();
+        LoadedCase loaded = loader.load(caseId, channels);
+        try {
+            return predict(loaded, request, plan(loaded, request, budget.bytes()))
+                    .restore();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** Returns what reads and prepares cases for this model. */
@@ -117,40 +142,96 @@ public final class Segmenter implements AutoCloseable {
         return loader;
     }
 
-    /** Runs the network over a case. */
-    PredictedCase predict(LoadedCase loaded, SegmentationRequest request) {
+    /** Returns the memory it keeps to. */
+    MemoryBudget budget() {
+        return budget;
+    }
+
+    /**
+     * Chooses how a case is predicted.
+     *
+     * @param bytes the process may take
+     * @throws MemoryExceededException when the case doesn't fit in any way
+     */
+    MemoryPlan plan(LoadedCase loaded, SegmentationRequest request, long bytes) {
+        return MemoryPlan.choose(
+                bundle.inference(),
+                bundle.config(),
+                model.implementation().equals("fused"),
+                new MemoryPlan.Task(
+                        loaded.id(),
+                        loaded.scan().size(),
+                        loaded.scan().restoration().inputGeometry().size(),
+                        request.keepLogits(),
+                        request.scratch().isPresent()),
+                bytes,
+                Runtime.getRuntime().maxMemory());
+    }
+
+    /**
+     * Runs the network over a case.
+     *
+     * @throws IOException when kept logits can't be written to a temporary file
+     */
+    PredictedCase predict(LoadedCase loaded, SegmentationRequest request, MemoryPlan plan) throws IOException {
         requireOpen();
         long start = System.nanoTime();
         long[] network = {0};
         Grid size = loaded.scan().size();
-        SlidingWindow window = bundle.inference().window();
         LabelCollector labels = new LabelCollector(bundle.labels(), size);
-        LogitsCollector logits = new LogitsCollector(size);
-        SlabConsumer consumer = request.keepLogits()
-                ? (from, row, block) -> {
-                    labels.accept(from, row, block);
-                    logits.accept(from, row, block);
-                }
-                : labels;
-        StreamPlan plan = StreamPlan.FASTEST;
-        window.stream(
-                bundle.inference().around(new TimedPredictor(Predictor.of(model), network)),
-                ImageRows.of(loaded.scan()),
-                plan,
-                request.listener(),
-                consumer);
+        collectGarbage(plan);
+        Optional<LogitsStore> logits =
+                request.keepLogits() ? Optional.of(store(size, request, plan)) : Optional.empty();
+        try {
+            SlabConsumer consumer = logits.isEmpty()
+                    ? labels
+                    : (from, row, block) -> {
+                        labels.accept(from, row, block);
+                        logits.get().accept(from, row, block);
+                    };
+            plan.window().stream(
+                    bundle.inference().around(new TimedPredictor(Predictor.of(model), network)),
+                    ImageRows.of(loaded.scan()),
+                    plan.stream(),
+                    request.listener(),
+                    consumer);
+        } catch (RuntimeException | Error e) {
+            logits.ifPresent(LogitsStore::close);
+            if (e instanceof UncheckedIOException io) {
+                throw io.getCause();
+            }
+            throw e;
+        }
+        collectGarbage(plan);
         Map<Phase, Duration> timings = new EnumMap<>(loaded.timings());
         timings.put(Phase.PREDICT, Duration.ofNanos(System.nanoTime() - start));
         timings.put(Phase.NETWORK, Duration.ofNanos(network[0]));
         return new PredictedCase(
                 loaded.id(),
                 labels.labels(),
-                request.keepLogits() ? Optional.of(logits.whole()) : Optional.empty(),
+                logits,
                 bundle.labels(),
                 loaded.scan().restoration(),
-                window.windows(size, plan),
+                plan.windows(),
                 timings,
                 provenance(loaded.files()));
+    }
+
+    private LogitsStore store(Grid size, SegmentationRequest request, MemoryPlan plan) throws IOException {
+        int classes = bundle.config().numClasses();
+        return plan.logitsInMemory()
+                ? LogitsStore.inMemory(classes, size)
+                : LogitsStore.inFile(classes, size, request.scratch().orElseThrow());
+    }
+
+    /**
+     * Gives the collector a hint before large arrays are made where room is scarce: left to itself it would let the heap grow, up to
+     * its limit, before it looks for arrays that nobody needs any more.
+     */
+    private static void collectGarbage(MemoryPlan plan) {
+        if (plan.bytes() > LARGE && plan.bytes() > plan.budget() / 2) {
+            System.gc();
+        }
     }
 
     /** Adds up the time the network takes. */

@@ -16,6 +16,7 @@ import java.util.concurrent.CancellationException;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.backend.Backend;
@@ -29,6 +30,7 @@ import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.TinyModel;
+import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.result.CaseFailure;
 
 class PredictionJobTests {
@@ -127,13 +129,17 @@ class PredictionJobTests {
         assertThat(report.summary()).startsWith("1 case segmented, 2 failed:\n  case2: ");
         assertThat(names(output)).containsExactly("case1.json", "case1.nii.gz");
         assertThat(events)
-                .containsExactly(
+                .containsExactlyInAnyOrder(
                         "started case1 0/3",
                         "finished case1.nii.gz",
                         "started case2 1/3",
                         "failed case2",
                         "started case3 2/3",
                         "failed case3");
+        // A case is written while the next one is under way, so only these orders are certain.
+        assertThat(events).containsSubsequence("started case1 0/3", "started case2 1/3", "failed case2");
+        assertThat(events).containsSubsequence("started case1 0/3", "finished case1.nii.gz");
+        assertThat(events).containsSubsequence("failed case2", "started case3 2/3", "failed case3");
     }
 
     @Test
@@ -233,6 +239,152 @@ class PredictionJobTests {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> PredictionOutput.labelsIn(output).labelFile(name))
                     .withMessageContaining("one part of a path");
+        }
+    }
+
+    @Nested
+    class Continuing {
+        private PredictionReport again(PredictionOutput target, Segmenter with) throws IOException {
+            return new PredictionJob(List.of(input), target, true).run(with, PredictionListener.NONE);
+        }
+
+        @Test
+        void does_what_is_missing_only() throws IOException {
+            run(PredictionListener.NONE, input);
+            Files.delete(output.resolve("case2.nii.gz"));
+            Files.writeString(output.resolve("case3.json"), "not JSON");
+            byte[] before = Files.readAllBytes(output.resolve("case1.json"));
+            PredictionReport report = again(PredictionOutput.labelsIn(output), segmenter);
+            assertThat(report.skipped()).containsExactly(output.resolve("case1.nii.gz"));
+            assertThat(report.written())
+                    .containsExactly(output.resolve("case2.nii.gz"), output.resolve("case3.nii.gz"));
+            assertThat(report.summary()).isEqualTo("2 cases segmented, 1 done before");
+            assertThat(output.resolve("case1.json")).hasBinaryContent(before);
+        }
+
+        @Test
+        void does_anew_what_was_made_from_another_scan_in_another_way_or_less_completely() throws IOException {
+            run(PredictionListener.NONE, input);
+            assertThat(again(PredictionOutput.labelsIn(output), segmenter).skipped())
+                    .hasSize(3);
+            NiftiWriter.write(input.resolve("case2_0001.nii.gz"), TinyModel.scan(99, SMALL));
+            assertThat(again(PredictionOutput.labelsIn(output), segmenter).written())
+                    .containsExactly(output.resolve("case2.nii.gz"));
+            assertThat(again(new PredictionOutput(output, true, false), segmenter)
+                            .written())
+                    .hasSize(3);
+            ModelBundle other = segmenter.bundle();
+            try (Segmenter changed = Segmenter.open(
+                    backend, other.withInference(other.inference().withOverlap(0.25)))) {
+                assertThat(again(PredictionOutput.labelsIn(output), changed).written())
+                        .hasSize(3);
+                assertThat(again(PredictionOutput.labelsIn(output), changed).skipped())
+                        .hasSize(3);
+            }
+        }
+    }
+
+    @Nested
+    class Memory {
+        private final Geometry ct = Geometry.of(new Grid(20, 60, 17), Affine.scaling(-1, 1, 2));
+        private final ModelBundle manyClasses = TinyModel.bundle(
+                1, LabelSpec.softmax("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13"));
+
+        private PredictionReport predict(long budget, Path to, List<MemoryPlan> plans) throws IOException {
+            Path scan = folder.resolve("ct.nii.gz");
+            NiftiWriter.write(scan, TinyModel.scan(5, ct));
+            try (Segmenter tight = Segmenter.open(backend, manyClasses, MemoryBudget.of(budget))) {
+                return new PredictionJob(List.of(scan), new PredictionOutput(to, true, true))
+                        .run(tight, new PredictionListener() {
+                            @Override
+                            public void planned(Case one, MemoryPlan plan) {
+                                plans.add(plan);
+                            }
+                        });
+            }
+        }
+
+        @Test
+        void that_is_less_and_less_gives_the_same_results_until_the_case_is_refused_with_what_it_needs()
+                throws IOException {
+            List<MemoryPlan> plans = new ArrayList<>();
+            Path generous = folder.resolve("generous");
+            assertThat(predict(8L << 30, generous, plans).isComplete()).isTrue();
+            PredictionReport report = null;
+            Path tight = folder.resolve("tight");
+            for (int n = 1; n < 20; n++) {
+                report = predict(plans.get(n - 1).bytes() - 1, tight, plans);
+                if (!report.isComplete()) {
+                    break;
+                }
+                for (String file : List.of("ct.nii.gz", "logits/ct.nii.gz", "probabilities/ct.nii.gz")) {
+                    assertThat(tight.resolve(file))
+                            .as("%s", plans.get(n))
+                            .hasSameBinaryContentAs(generous.resolve(file));
+                }
+                assertThat(names(tight)).containsExactly("ct.json", "ct.nii.gz", "logits", "probabilities");
+            }
+            assertThat(plans).hasSizeGreaterThan(3);
+            assertThat(plans.get(0).stream()).isEqualTo(StreamPlan.FASTEST);
+            MemoryPlan last = plans.get(plans.size() - 1);
+            assertThat(last.strips(ct.size())).isGreaterThan(1);
+            assertThat(last.windows()).isGreaterThan(plans.get(0).windows());
+            assertThat(last.logitsInMemory()).isFalse();
+            assertThat(last.stream().ahead()).isFalse();
+            assertThat(report.failures()).hasSize(1);
+            assertThat(report.failures().get(0).reason())
+                    .matches(
+                            "ct: needs [0-9,]+ MiB of memory at least \\(process 480 MiB, .*\\), but may use [0-9,]+ MiB;"
+                                    + " raise --memory or take a smaller window than 16×16×16 \\(--roi\\)");
+        }
+
+        @Test
+        void for_one_case_at_a_time_gives_what_reading_ahead_gives() throws IOException {
+            List<MemoryPlan> plans = new ArrayList<>();
+            PredictionListener listener = new PredictionListener() {
+                @Override
+                public void planned(Case one, MemoryPlan plan) {
+                    plans.add(plan);
+                }
+            };
+            run(listener, input);
+            Path other = folder.resolve("other");
+            try (Segmenter tight = Segmenter.open(
+                    backend, segmenter.bundle(), MemoryBudget.of(plans.get(0).bytes()))) {
+                assertThat(new PredictionJob(List.of(input), PredictionOutput.labelsIn(other))
+                                .run(tight, listener)
+                                .isComplete())
+                        .isTrue();
+            }
+            for (String name : List.of("case1.nii.gz", "case2.nii.gz", "case3.nii.gz")) {
+                assertThat(other.resolve(name)).hasSameBinaryContentAs(output.resolve(name));
+            }
+        }
+    }
+
+    @Nested
+    class Stopping {
+        @Test
+        void while_a_case_is_read_leaves_what_was_written_and_nothing_else() throws IOException {
+            boolean[] stop = {false};
+            assertThatExceptionOfType(CancellationException.class)
+                    .isThrownBy(() -> run(
+                            new PredictionListener() {
+                                @Override
+                                public void started(Case one, int index, int total) {
+                                    stop[0] = index == 2;
+                                    if (index == 2) {
+                                        throw new CancellationException("stopped");
+                                    }
+                                }
+
+                                @Override
+                                public boolean isCancelled() {
+                                    return stop[0];
+                                }
+                            },
+                            input));
+            assertThat(names(output)).containsExactly("case1.json", "case1.nii.gz", "case2.json", "case2.nii.gz");
         }
     }
 }

@@ -21,17 +21,9 @@ import org.segformer3d.api.config.Suggestions;
  * @param otherwise canonical value when the key is left out; {@code null} for none
  * @param official whether the official files have it; the others are extensions
  * @param description one or two sentences
- * @param schema what a value looks like, for editors: the keywords of a JSON Schema
  * @param reader turns what stands in a file into the canonical value, or throws naming the key
  */
-record ConfigKey(
-        String path,
-        String type,
-        Object otherwise,
-        boolean official,
-        String description,
-        Map<String, Object> schema,
-        Reader reader) {
+record ConfigKey(String path, String type, Object otherwise, boolean official, String description, Reader reader) {
     private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
 
     /** Reads a value. */
@@ -52,7 +44,6 @@ record ConfigKey(
         Objects.requireNonNull(path, "path");
         Objects.requireNonNull(type, "type");
         Objects.requireNonNull(description, "description");
-        Objects.requireNonNull(schema, "schema");
         Objects.requireNonNull(reader, "reader");
     }
 
@@ -72,8 +63,7 @@ record ConfigKey(
     }
 
     static ConfigKey text(String path, String otherwise, boolean official, String description) {
-        Map<String, Object> schema = Map.of("type", List.of("string", "number", "boolean"));
-        return new ConfigKey(path, "text", otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, "text", otherwise, official, description, (key, found, base) -> {
             if (found instanceof String || found instanceof Number || found instanceof Boolean) {
                 return found.toString();
             }
@@ -82,8 +72,7 @@ record ConfigKey(
     }
 
     static ConfigKey path(String path, boolean official, String description) {
-        Map<String, Object> schema = Map.of("type", "string", "minLength", 1);
-        return new ConfigKey(path, "path", null, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, "path", null, official, description, (key, found, base) -> {
             if (found instanceof String text && !text.isBlank()) {
                 try {
                     return base.resolve(text).normalize().toString();
@@ -96,8 +85,7 @@ record ConfigKey(
     }
 
     static ConfigKey bool(String path, boolean otherwise, boolean official, String description) {
-        Map<String, Object> schema = Map.of("type", "boolean");
-        return new ConfigKey(path, "true or false", otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, "true or false", otherwise, official, description, (key, found, base) -> {
             if (found instanceof Boolean) {
                 return found;
             }
@@ -107,10 +95,7 @@ record ConfigKey(
 
     static ConfigKey integer(String path, Long otherwise, long least, boolean official, String description) {
         String type = least == Long.MIN_VALUE ? "integer" : "integer ≥ " + least;
-        Map<String, Object> schema = least == Long.MIN_VALUE
-                ? Map.of("type", "integer")
-                : Map.of("type", "integer", "minimum", least, "maximum", Integer.MAX_VALUE);
-        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
             long value = toLong(key, found);
             if (value < least) {
                 throw ConfigException.of(key, value, "an integer of at least " + least);
@@ -122,12 +107,12 @@ record ConfigKey(
         });
     }
 
-    /** A number in a range. */
-    static ConfigKey number(String path, Double otherwise, NumberRange range, boolean official, String description) {
-        String type = "number " + range;
-        return new ConfigKey(path, type, otherwise, official, description, range.schema(), (key, found, base) -> {
+    /** A number whose range is said by two bounds; infinite bounds are open. */
+    static ConfigKey number(
+            String path, Double otherwise, String range, NumberRange accepted, boolean official, String description) {
+        return new ConfigKey(path, "number " + range, otherwise, official, description, (key, found, base) -> {
             double value = toDouble(key, found);
-            if (!range.contains(value)) {
+            if (!accepted.contains(value)) {
                 throw ConfigException.of(key, found, "a number " + range);
             }
             return value;
@@ -136,8 +121,7 @@ record ConfigKey(
 
     static ConfigKey choice(String path, String otherwise, List<String> choices, boolean official, String description) {
         String type = String.join(", ", choices);
-        Map<String, Object> schema = Map.of("enum", choices);
-        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
             if (found instanceof String text) {
                 for (String choice : choices) {
                     if (choice.equalsIgnoreCase(text.strip())) {
@@ -153,19 +137,17 @@ record ConfigKey(
         });
     }
 
-    static ConfigKey numbers(String path, List<Double> otherwise, NumberRange range, String description) {
+    static ConfigKey numbers(
+            String path, List<Double> otherwise, String range, NumberRange accepted, String description) {
         int count = otherwise.size();
-        String type = count + " numbers " + range;
-        Map<String, Object> schema =
-                Map.of("type", "array", "items", range.schema(), "minItems", count, "maxItems", count);
-        return new ConfigKey(path, type, otherwise, false, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, count + " numbers " + range, otherwise, false, description, (key, found, base) -> {
             if (!(found instanceof List<?> list) || list.size() != count) {
                 throw ConfigException.of(key, found, "a list of " + count + " numbers " + range);
             }
             List<Double> values = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 double value = toDouble(key + "[" + i + "]", list.get(i));
-                if (!range.contains(value)) {
+                if (!accepted.contains(value)) {
                     throw ConfigException.of(key + "[" + i + "]", list.get(i), "a number " + range);
                 }
                 values.add(value);
@@ -176,13 +158,10 @@ record ConfigKey(
 
     /** Three sizes in voxels; one number stands for a cube. */
     static ConfigKey grid(String path, List<Long> otherwise, boolean official, String description) {
-        Map<String, Object> edge = Map.of("type", "integer", "minimum", 1, "maximum", 4096);
-        Map<String, Object> schema =
-                Map.of("anyOf", List.of(edge, Map.of("type", "array", "items", edge, "minItems", 3, "maxItems", 3)));
-        return new ConfigKey(path, "3 integers ≥ 1", otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, "3 integers ≥ 1", otherwise, official, description, (key, found, base) -> {
             if (found instanceof Number) {
-                long cube = size(key, found);
-                return List.of(cube, cube, cube);
+                long edge = size(key, found);
+                return List.of(edge, edge, edge);
             }
             if (!(found instanceof List<?> list) || list.size() != 3) {
                 throw ConfigException.of(key, found, "three integers of at least 1, such as [64, 64, 64]");
@@ -195,24 +174,15 @@ record ConfigKey(
         });
     }
 
-    /**
-     * A map that someone else understands; {@code check} validates it and returns what is kept.
-     *
-     * @param properties schemas of its entries by name, empty when it may have any
-     */
+    /** A map that someone else understands; {@code check} validates it and returns what is kept. */
     static ConfigKey map(
             String path,
             String type,
             Map<String, Object> otherwise,
             boolean official,
             String description,
-            Map<String, Object> properties,
             BiFunction<String, Map<String, Object>, Map<String, Object>> check) {
-        // Without known names any map will do.
-        Map<String, Object> schema = properties.isEmpty()
-                ? Map.of("type", "object")
-                : Map.of("type", "object", "properties", properties, "additionalProperties", false);
-        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
+        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
             if (!(found instanceof Map<?, ?>)) {
                 throw ConfigException.of(key, found, "a map");
             }
@@ -280,37 +250,10 @@ record ConfigKey(
         throw ConfigException.of(key, found, "a number");
     }
 
-    /**
-     * Which numbers a key accepts; never NaN.
-     *
-     * @param least lower bound
-     * @param open whether the lower bound itself is left out
-     * @param below upper bound, itself left out
-     */
-    record NumberRange(double least, boolean open, double below) {
-        /** What no sensible value reaches. */
-        private static final double LARGE = 1e12;
-
-        static final NumberRange POSITIVE = new NumberRange(0, true, LARGE);
-        static final NumberRange NOT_NEGATIVE = new NumberRange(0, false, LARGE);
-        static final NumberRange FRACTION = new NumberRange(0, false, 1);
-
-        /** All numbers from 0 to 1, both included. */
-        static final NumberRange SHARE = new NumberRange(0, false, Math.nextUp(1.0));
-
-        boolean contains(double value) {
-            return (open ? value > least : value >= least) && value < below;
-        }
-
-        Map<String, Object> schema() {
-            return below == SHARE.below
-                    ? Map.of("type", "number", "minimum", least, "maximum", 1)
-                    : Map.of("type", "number", open ? "exclusiveMinimum" : "minimum", least, "exclusiveMaximum", below);
-        }
-
-        @Override
-        public String toString() {
-            return below == LARGE ? (open ? "> 0" : "≥ 0") : below == SHARE.below ? "in [0, 1]" : "in [0, 1)";
-        }
+    /** Which numbers a key accepts. */
+    @FunctionalInterface
+    interface NumberRange {
+        /** Returns whether the number is accepted; false for NaN in every range here. */
+        boolean contains(double value);
     }
 }

@@ -38,7 +38,8 @@ final class TrainingCases {
         }
         Path data = null;
         for (Path file : folder.files("pipeline", ".safetensors")) {
-            if (file.getFileName().toString().startsWith("train_") && ReferenceFolder.holds(file, "data")) {
+            if (file.getFileName().toString().startsWith("train_")
+                    && ReferenceFolder.tensors(file).containsKey("data")) {
                 data = file;
             }
         }

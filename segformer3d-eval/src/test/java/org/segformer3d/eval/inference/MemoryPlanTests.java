@@ -1,0 +1,149 @@
+package org.segformer3d.eval.inference;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.SegFormer3DConfig;
+
+class MemoryPlanTests {
+    private static final long GIB = 1L << 30;
+    private static final Grid CT = new Grid(512, 512, 400);
+    private static final SegFormer3DConfig ORGANS =
+            SegFormer3DConfig.fromMap(Map.of("in_channels", 1, "num_classes", 14));
+    private static final SegFormer3DConfig TUMOURS =
+            SegFormer3DConfig.fromMap(Map.of("in_channels", 4, "num_classes", 3));
+    private static final InferenceSpec HALF = InferenceSpec.official(new Grid(128, 128, 128));
+
+    private static MemoryPlan plan(SegFormer3DConfig config, InferenceSpec inference, Grid size, long budget) {
+        return MemoryPlan.choose(
+                inference, config, true, new MemoryPlan.Task("case", size, size, false, false), budget, 16 * GIB);
+    }
+
+    @Nested
+    class ABratsCase {
+        private final Grid size = new Grid(240, 240, 155);
+
+        @Test
+        void is_predicted_at_once_within_1_2_GB() {
+            MemoryPlan plan = plan(TUMOURS, HALF, size, 1_200_000_000);
+            assertThat(plan.stream()).isEqualTo(StreamPlan.FASTEST);
+            assertThat(plan.windows()).isEqualTo(18);
+            assertThat(plan.bytes()).isBetween(900_000_000L, 1_200_000_000L);
+        }
+
+        @Test
+        void is_predicted_with_fewer_windows_at_once_before_it_is_refused() {
+            InferenceSpec eight = HALF.withBatchSize(8);
+            assertThat(plan(TUMOURS, eight, size, 8 * GIB).window().batchSize()).isEqualTo(8);
+            assertThat(plan(TUMOURS, eight, size, 1_200_000_000).window().batchSize())
+                    .isEqualTo(1);
+            assertThatExceptionOfType(MemoryExceededException.class)
+                    .isThrownBy(() -> plan(TUMOURS, eight, size, 700_000_000))
+                    .withMessageStartingWith("case: needs ")
+                    .withMessageContaining("of memory at least (process 480 MiB, image 137 MiB, network 208 MiB")
+                    .withMessageEndingWith(
+                            ", but may use 668 MiB; raise --memory or take a smaller window than 128×128×128 (--roi)")
+                    .satisfies(e -> assertThat(
+                                    plan(TUMOURS, eight, size, e.neededBytes()).bytes())
+                            .isEqualTo(e.neededBytes()));
+        }
+    }
+
+    @Nested
+    class ACtOf14Classes {
+        @Test
+        void is_predicted_at_once_within_4_GB() {
+            MemoryPlan plan = plan(ORGANS, HALF, CT, 4_000_000_000L);
+            assertThat(plan.stream()).isEqualTo(StreamPlan.FASTEST);
+            assertThat(plan.windows()).isEqualTo(294);
+            // All logits would be 5.9 GB by themselves.
+            assertThat(plan.bytes()).isLessThan(4_000_000_000L);
+        }
+
+        @Test
+        void is_cut_into_strips_within_less() {
+            MemoryPlan plan = plan(ORGANS, HALF, CT, 5 * GIB / 2);
+            assertThat(plan.strips(CT)).isEqualTo(2);
+            assertThat(plan.windows()).isEqualTo(336);
+            assertThat(plan.bytes()).isLessThan(5 * GIB / 2);
+            assertThat(plan.toString())
+                    .startsWith(
+                            "336 windows of 128×128×128, 1 at once, read ahead, in strips of 256 rows; estimated memory ")
+                    .endsWith("may use 2,560 MiB");
+        }
+
+        @Test
+        void keeps_logits_in_a_file_or_says_what_they_need() {
+            MemoryPlan.Task withFile = new MemoryPlan.Task("case", CT, CT, true, true);
+            MemoryPlan plan = MemoryPlan.choose(HALF, ORGANS, true, withFile, 8 * GIB, 16 * GIB);
+            assertThat(plan.logitsInMemory()).isFalse();
+            assertThat(plan.toString()).contains(", logits in a temporary file; ");
+            MemoryPlan.Task without = new MemoryPlan.Task("case", CT, CT, true, false);
+            assertThatExceptionOfType(MemoryExceededException.class)
+                    .isThrownBy(() -> MemoryPlan.choose(HALF, ORGANS, true, without, 6 * GIB, 16 * GIB))
+                    .withMessageContaining("raise --memory, don't keep logits or take a smaller window")
+                    .satisfies(e -> assertThat(e.neededBytes()).isGreaterThan(5_900_000_000L));
+        }
+
+        @Test
+        void heeds_the_limit_of_the_java_heap() {
+            MemoryPlan.Task task = new MemoryPlan.Task("case", CT, CT, false, false);
+            MemoryPlan plan = MemoryPlan.choose(HALF, ORGANS, true, task, 8 * GIB, 2 * GIB);
+            assertThat(plan.strips(CT)).isGreaterThan(1);
+            assertThatExceptionOfType(MemoryExceededException.class)
+                    .isThrownBy(() -> MemoryPlan.choose(HALF, ORGANS, true, task, 8 * GIB, GIB / 2))
+                    .withMessageContaining("of Java heap at least")
+                    .withMessageContaining(
+                            "but Java may use 512 MiB; raise it, for example with SEGFORMER3D_JAVA_OPTS=-Xmx");
+        }
+    }
+
+    @Nested
+    class WhatThereIs {
+        @TempDir
+        private Path groups;
+
+        private void group(String name, String limit, String usage, String stat) throws IOException {
+            Path folder = Files.createDirectories(groups.resolve(name));
+            Files.writeString(folder.resolve("memory.max"), limit + "\n");
+            Files.writeString(folder.resolve("memory.current"), usage + "\n");
+            Files.writeString(folder.resolve("memory.stat"), stat);
+        }
+
+        private long left(String group) {
+            return ProcessMemory.left(groups, group, "memory.max", "memory.current", "inactive_file");
+        }
+
+        @Test
+        void is_what_the_control_group_or_one_above_it_leaves() throws IOException {
+            group("a", "1000", "400", "anon 100\ninactive_file 50\n");
+            group("a/b", "max", "300", "");
+            assertThat(left("/a/b")).isEqualTo(1000 - (400 - 50));
+            group("a/b", "700", "300", "inactive_file 10\n");
+            assertThat(left("/a/b")).isEqualTo(700 - (300 - 10));
+        }
+
+        @Test
+        void is_not_limited_where_no_group_says_so() throws IOException {
+            assertThat(left("/nowhere")).isEqualTo(Long.MAX_VALUE);
+            group("free", "max", "300", "");
+            assertThat(left("/free")).isEqualTo(Long.MAX_VALUE);
+        }
+
+        @Test
+        void is_a_share_of_it_or_a_given_number() {
+            assertThat(MemoryBudget.of(7).bytes()).isEqualTo(7);
+            List<Long> found = List.of(MemoryBudget.AVAILABLE.bytes());
+            assertThat(found).allMatch(bytes -> bytes > 0);
+        }
+    }
+}
