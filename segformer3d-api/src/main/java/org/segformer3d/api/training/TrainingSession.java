@@ -44,6 +44,16 @@ public interface TrainingSession extends AutoCloseable {
      */
     TrainingPass pass(TrainingBatch batch);
 
+    /**
+     * Runs a batch forward in training mode, so that running statistics change as in training, and nothing else.
+     *
+     * @param batch never {@code null}; its target isn't looked at
+     */
+    default void observe(TrainingBatch batch) {
+        // Without a cheaper way: the gradients are computed and thrown away.
+        pass(batch);
+    }
+
     /** Returns a copy of the current weights and running statistics. */
     StateDict weights();
 

@@ -145,11 +145,21 @@ final class FusedDecoder {
                 // resizing leaves a constant as it is, so the bias is added where the map is smallest
                 own.add_(bias);
             }
-            Tensor high = each(h, own.view(slices, grid.height(), grid.width() * e));
-            Tensor wide = each(w, high.view((long) slices * finest.height(), grid.width(), e));
+            // one product for each axis: the axis that is resized comes first
+            Tensor wide = torch.mm(
+                    w,
+                    own.view(slices, grid.height(), grid.width(), e)
+                            .permute(2, 0, 1, 3)
+                            .reshape(grid.width(), -1));
+            Tensor high = torch.mm(
+                    h,
+                    wide.view(finest.width(), slices, grid.height(), e)
+                            .permute(2, 0, 1, 3)
+                            .reshape(grid.height(), -1));
             rows.narrow(1, offset + (long) i * slices, slices)
-                    .copy_(wide.view(slices, finest.height(), finest.width() * e)
-                            .transpose(0, 1));
+                    .copy_(high.view(finest.height(), finest.width(), slices, e)
+                            .permute(0, 2, 1, 3)
+                            .reshape(finest.height(), slices, finest.width() * e));
         });
     }
 
@@ -216,6 +226,9 @@ final class FusedDecoder {
 
     /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */
     private static Tensor each(Tensor matrix, Tensor stack) {
+        if (stack.size(0) == 1) {
+            return torch.mm(matrix, stack.squeeze(0)).unsqueeze(0);
+        }
         return torch.bmm(matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
     }
 

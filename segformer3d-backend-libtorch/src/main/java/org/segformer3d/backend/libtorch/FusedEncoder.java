@@ -38,6 +38,11 @@ final class FusedEncoder {
     /** Elements of a part of the depth-wise convolution at most. */
     private static final long SLICE_ELEMENTS = 1 << 19;
 
+    /** Parts to make at least, of this many elements at least. */
+    private static final long SHARED_PARTS = 4;
+
+    private static final long SMALL_PART = 1 << 16;
+
     /** The largest score whose exponential is used as it is: a sum of as many as fit in memory is far from float32's largest value. */
     private static final double SAFE_EXPONENT = 40;
 
@@ -442,9 +447,17 @@ final class FusedEncoder {
                 kernel.size(0));
     }
 
-    /** Returns how many parts to make of something: as few as keep each below the limit, at most one a unit; one on a GPU. */
+    /**
+     * Returns how many parts to make of something: enough to keep each below the limit and to give several threads work, but none so
+     * small that it's hardly worth its calls; at most one a unit; one on a GPU.
+     */
     private int parts(long elements, long limit, long units) {
-        return cpu ? (int) Math.max(1, Math.min(units, (elements + limit - 1) / limit)) : 1;
+        if (!cpu) {
+            return 1;
+        }
+        long fits = (elements + limit - 1) / limit;
+        long shared = Math.min(SHARED_PARTS, elements / SMALL_PART);
+        return (int) Math.max(1, Math.min(units, Math.max(fits, shared)));
     }
 
     /** Returns where part i of equal parts begins. */

@@ -27,6 +27,9 @@ import org.segformer3d.data.volume.Volume;
  * direction. That is how the official weights were trained, so it is kept.
  */
 public final class BratsPreprocessing {
+    /** To be raised whenever the same scan gives other values, so that nobody takes old ones out of a cache. */
+    public static final int VERSION = 1;
+
     private static final int[] START = {13, 56, 56};
     private static final int SIZE = 128;
     private static final int CORE = 1;

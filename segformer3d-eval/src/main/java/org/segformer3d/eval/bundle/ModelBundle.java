@@ -1,12 +1,10 @@
 package org.segformer3d.eval.bundle;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.EOFException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
@@ -41,6 +39,7 @@ import org.segformer3d.data.weights.Safetensors;
 import org.segformer3d.eval.inference.InferenceSpec;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.eval.result.SealedDescription;
 
 /**
  * A trained network with all that is needed to predict: configuration, weights, preprocessing, labels, inference settings, and where
@@ -77,6 +76,7 @@ public record ModelBundle(
     public static final int VERSION = 1;
 
     private static final int OLDEST_VERSION = 1;
+    private static final SealedDescription SEALED = new SealedDescription(FORMAT, "bundle", OLDEST_VERSION, VERSION);
     private static final String DESCRIPTION = "bundle.json";
     private static final String WEIGHTS = "weights.safetensors";
     private static final String README = "README.md";
@@ -236,14 +236,11 @@ public record ModelBundle(
         file.put("bytes", weightsBytes);
         file.put("sha256", weightsHash);
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("format", FORMAT);
-        map.put("version", VERSION);
         map.put("name", name);
         map.put("weights", file);
         map.putAll(configuration());
         map.put("provenance", provenance);
-        map.put("sha256", Json.hash(map));
-        return Json.pretty(map);
+        return SEALED.write(map);
     }
 
     private String readme() {
@@ -409,37 +406,7 @@ public record ModelBundle(
     /** A bundle.json whose version and checksum are right. */
     private record Description(Path file, Map<String, Object> map, String weightsHash, long weightsBytes) {
         static Description parse(Path file, byte[] bytes) throws IOException {
-            Map<String, Object> map;
-            try {
-                map = Json.parse(new String(bytes, StandardCharsets.UTF_8));
-            } catch (JsonProcessingException e) {
-                throw new CorruptFileException(
-                        file,
-                        "not readable as JSON: " + e.getOriginalMessage() + "; expected a bundle's description",
-                        e);
-            }
-            if (map == null || !FORMAT.equals(map.get("format"))) {
-                throw new UnsupportedFileException(
-                        file, "found format " + (map == null ? null : map.get("format")) + ", expected " + FORMAT);
-            }
-            // The version comes before everything else: another version may mean anything by the rest.
-            if (!(map.get("version") instanceof Integer version)) {
-                throw new CorruptFileException(file, "found version " + map.get("version") + ", expected a number");
-            }
-            if (version > VERSION) {
-                throw new TooNewFileException(file, "bundle", version, VERSION);
-            }
-            if (version < OLDEST_VERSION) {
-                throw new TooOldFileException(file, "bundle", version, OLDEST_VERSION);
-            }
-            Object stated = map.remove("sha256");
-            String actual = Json.hash(map);
-            if (!actual.equals(stated)) {
-                throw new CorruptFileException(
-                        file,
-                        "found content with SHA-256 " + actual + ", expected " + stated
-                                + "; it was damaged or edited: copy the bundle again");
-            }
+            Map<String, Object> map = SEALED.read(file, bytes);
             if (!(map.get("weights") instanceof Map<?, ?> weights)
                     || !(weights.get("sha256") instanceof String hash)
                     || !(weights.get("bytes") instanceof Number size)) {
@@ -482,12 +449,7 @@ public record ModelBundle(
         }
 
         private Map<String, Object> section(String key) throws CorruptFileException {
-            if (!(map.get(key) instanceof Map<?, ?> section)) {
-                throw new CorruptFileException(file, key + ": found " + map.get(key) + ", expected an object");
-            }
-            Map<String, Object> copy = new LinkedHashMap<>();
-            section.forEach((name, value) -> copy.put(String.valueOf(name), value));
-            return copy;
+            return SealedDescription.section(file, map, key);
         }
     }
 }

@@ -21,9 +21,17 @@ import org.segformer3d.api.config.Suggestions;
  * @param otherwise canonical value when the key is left out; {@code null} for none
  * @param official whether the official files have it; the others are extensions
  * @param description one or two sentences
+ * @param schema what a value looks like, for editors: the keywords of a JSON Schema
  * @param reader turns what stands in a file into the canonical value, or throws naming the key
  */
-record ConfigKey(String path, String type, Object otherwise, boolean official, String description, Reader reader) {
+record ConfigKey(
+        String path,
+        String type,
+        Object otherwise,
+        boolean official,
+        String description,
+        Map<String, Object> schema,
+        Reader reader) {
     private static final Pattern NUMBER = Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
 
     /** Reads a value. */
@@ -44,6 +52,7 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
         Objects.requireNonNull(path, "path");
         Objects.requireNonNull(type, "type");
         Objects.requireNonNull(description, "description");
+        Objects.requireNonNull(schema, "schema");
         Objects.requireNonNull(reader, "reader");
     }
 
@@ -63,7 +72,8 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
     }
 
     static ConfigKey text(String path, String otherwise, boolean official, String description) {
-        return new ConfigKey(path, "text", otherwise, official, description, (key, found, base) -> {
+        Map<String, Object> schema = Map.of("type", List.of("string", "number", "boolean"));
+        return new ConfigKey(path, "text", otherwise, official, description, schema, (key, found, base) -> {
             if (found instanceof String || found instanceof Number || found instanceof Boolean) {
                 return found.toString();
             }
@@ -72,7 +82,8 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
     }
 
     static ConfigKey path(String path, boolean official, String description) {
-        return new ConfigKey(path, "path", null, official, description, (key, found, base) -> {
+        Map<String, Object> schema = Map.of("type", "string", "minLength", 1);
+        return new ConfigKey(path, "path", null, official, description, schema, (key, found, base) -> {
             if (found instanceof String text && !text.isBlank()) {
                 try {
                     return base.resolve(text).normalize().toString();
@@ -85,7 +96,8 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
     }
 
     static ConfigKey bool(String path, boolean otherwise, boolean official, String description) {
-        return new ConfigKey(path, "true or false", otherwise, official, description, (key, found, base) -> {
+        Map<String, Object> schema = Map.of("type", "boolean");
+        return new ConfigKey(path, "true or false", otherwise, official, description, schema, (key, found, base) -> {
             if (found instanceof Boolean) {
                 return found;
             }
@@ -95,7 +107,10 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
 
     static ConfigKey integer(String path, Long otherwise, long least, boolean official, String description) {
         String type = least == Long.MIN_VALUE ? "integer" : "integer ≥ " + least;
-        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
+        Map<String, Object> schema = least == Long.MIN_VALUE
+                ? Map.of("type", "integer")
+                : Map.of("type", "integer", "minimum", least, "maximum", Integer.MAX_VALUE);
+        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
             long value = toLong(key, found);
             if (value < least) {
                 throw ConfigException.of(key, value, "an integer of at least " + least);
@@ -107,12 +122,12 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
         });
     }
 
-    /** A number whose range is said by two bounds; infinite bounds are open. */
-    static ConfigKey number(
-            String path, Double otherwise, String range, NumberRange accepted, boolean official, String description) {
-        return new ConfigKey(path, "number " + range, otherwise, official, description, (key, found, base) -> {
+    /** A number in a range. */
+    static ConfigKey number(String path, Double otherwise, NumberRange range, boolean official, String description) {
+        String type = "number " + range;
+        return new ConfigKey(path, type, otherwise, official, description, range.schema(), (key, found, base) -> {
             double value = toDouble(key, found);
-            if (!accepted.contains(value)) {
+            if (!range.contains(value)) {
                 throw ConfigException.of(key, found, "a number " + range);
             }
             return value;
@@ -121,7 +136,8 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
 
     static ConfigKey choice(String path, String otherwise, List<String> choices, boolean official, String description) {
         String type = String.join(", ", choices);
-        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
+        Map<String, Object> schema = Map.of("enum", choices);
+        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
             if (found instanceof String text) {
                 for (String choice : choices) {
                     if (choice.equalsIgnoreCase(text.strip())) {
@@ -137,17 +153,19 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
         });
     }
 
-    static ConfigKey numbers(
-            String path, List<Double> otherwise, String range, NumberRange accepted, String description) {
+    static ConfigKey numbers(String path, List<Double> otherwise, NumberRange range, String description) {
         int count = otherwise.size();
-        return new ConfigKey(path, count + " numbers " + range, otherwise, false, description, (key, found, base) -> {
+        String type = count + " numbers " + range;
+        Map<String, Object> schema =
+                Map.of("type", "array", "items", range.schema(), "minItems", count, "maxItems", count);
+        return new ConfigKey(path, type, otherwise, false, description, schema, (key, found, base) -> {
             if (!(found instanceof List<?> list) || list.size() != count) {
                 throw ConfigException.of(key, found, "a list of " + count + " numbers " + range);
             }
             List<Double> values = new ArrayList<>();
             for (int i = 0; i < count; i++) {
                 double value = toDouble(key + "[" + i + "]", list.get(i));
-                if (!accepted.contains(value)) {
+                if (!range.contains(value)) {
                     throw ConfigException.of(key + "[" + i + "]", list.get(i), "a number " + range);
                 }
                 values.add(value);
@@ -158,10 +176,13 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
 
     /** Three sizes in voxels; one number stands for a cube. */
     static ConfigKey grid(String path, List<Long> otherwise, boolean official, String description) {
-        return new ConfigKey(path, "3 integers ≥ 1", otherwise, official, description, (key, found, base) -> {
+        Map<String, Object> edge = Map.of("type", "integer", "minimum", 1, "maximum", 4096);
+        Map<String, Object> schema =
+                Map.of("anyOf", List.of(edge, Map.of("type", "array", "items", edge, "minItems", 3, "maxItems", 3)));
+        return new ConfigKey(path, "3 integers ≥ 1", otherwise, official, description, schema, (key, found, base) -> {
             if (found instanceof Number) {
-                long edge = size(key, found);
-                return List.of(edge, edge, edge);
+                long cube = size(key, found);
+                return List.of(cube, cube, cube);
             }
             if (!(found instanceof List<?> list) || list.size() != 3) {
                 throw ConfigException.of(key, found, "three integers of at least 1, such as [64, 64, 64]");
@@ -174,15 +195,24 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
         });
     }
 
-    /** A map that someone else understands; {@code check} validates it and returns what is kept. */
+    /**
+     * A map that someone else understands; {@code check} validates it and returns what is kept.
+     *
+     * @param properties schemas of its entries by name, empty when it may have any
+     */
     static ConfigKey map(
             String path,
             String type,
             Map<String, Object> otherwise,
             boolean official,
             String description,
+            Map<String, Object> properties,
             BiFunction<String, Map<String, Object>, Map<String, Object>> check) {
-        return new ConfigKey(path, type, otherwise, official, description, (key, found, base) -> {
+        // Without known names any map will do.
+        Map<String, Object> schema = properties.isEmpty()
+                ? Map.of("type", "object")
+                : Map.of("type", "object", "properties", properties, "additionalProperties", false);
+        return new ConfigKey(path, type, otherwise, official, description, schema, (key, found, base) -> {
             if (!(found instanceof Map<?, ?>)) {
                 throw ConfigException.of(key, found, "a map");
             }
@@ -250,10 +280,37 @@ record ConfigKey(String path, String type, Object otherwise, boolean official, S
         throw ConfigException.of(key, found, "a number");
     }
 
-    /** Which numbers a key accepts. */
-    @FunctionalInterface
-    interface NumberRange {
-        /** Returns whether the number is accepted; false for NaN in every range here. */
-        boolean contains(double value);
+    /**
+     * Which numbers a key accepts; never NaN.
+     *
+     * @param least lower bound
+     * @param open whether the lower bound itself is left out
+     * @param below upper bound, itself left out
+     */
+    record NumberRange(double least, boolean open, double below) {
+        /** What no sensible value reaches. */
+        private static final double LARGE = 1e12;
+
+        static final NumberRange POSITIVE = new NumberRange(0, true, LARGE);
+        static final NumberRange NOT_NEGATIVE = new NumberRange(0, false, LARGE);
+        static final NumberRange FRACTION = new NumberRange(0, false, 1);
+
+        /** All numbers from 0 to 1, both included. */
+        static final NumberRange SHARE = new NumberRange(0, false, Math.nextUp(1.0));
+
+        boolean contains(double value) {
+            return (open ? value > least : value >= least) && value < below;
+        }
+
+        Map<String, Object> schema() {
+            return below == SHARE.below
+                    ? Map.of("type", "number", "minimum", least, "maximum", 1)
+                    : Map.of("type", "number", open ? "exclusiveMinimum" : "minimum", least, "exclusiveMaximum", below);
+        }
+
+        @Override
+        public String toString() {
+            return below == LARGE ? (open ? "> 0" : "≥ 0") : below == SHARE.below ? "in [0, 1]" : "in [0, 1)";
+        }
     }
 }

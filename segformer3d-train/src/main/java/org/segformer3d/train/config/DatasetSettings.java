@@ -28,6 +28,7 @@ import org.segformer3d.train.config.ExperimentConfig.Values;
  * @param preprocessing what is done to a scan
  * @param labels what the channels mean
  * @param cached whether prepared cases stay in memory
+ * @param cacheFolder folder that keeps prepared cases from run to run, empty for none
  * @param batchSize patches in a batch; for the brats types cases, each with all its patches
  * @param shuffled whether every epoch has its own order
  * @param workers threads that prepare batches
@@ -46,6 +47,7 @@ public record DatasetSettings(
         PreprocessingSpec preprocessing,
         LabelSettings labels,
         boolean cached,
+        Optional<Path> cacheFolder,
         int batchSize,
         boolean shuffled,
         int workers,
@@ -128,6 +130,7 @@ public record DatasetSettings(
                         "softmax".equals(map.get("mode")),
                         map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty()),
                 values.bool(d + "cache"),
+                values.optionalPath(d + "cache_dir"),
                 values.integer(loader + "batch_size"),
                 values.bool(loader + "shuffle"),
                 values.integer(loader + "num_workers"),

@@ -1,11 +1,5 @@
 package org.segformer3d.train.config;
 
-import com.fasterxml.jackson.core.JsonLocation;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
-import com.fasterxml.jackson.dataformat.yaml.YAMLGenerator;
-import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
@@ -39,13 +33,6 @@ import org.segformer3d.train.schedule.ScheduleSpec;
  * the working directory. Immutable.
  */
 public final class ExperimentConfig {
-    private static final YAMLMapper YAML = new YAMLMapper(YAMLFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .disable(YAMLGenerator.Feature.WRITE_DOC_START_MARKER)
-            .enable(YAMLGenerator.Feature.MINIMIZE_QUOTES)
-            .enable(YAMLGenerator.Feature.ALWAYS_QUOTE_NUMBERS_AS_STRINGS)
-            .build());
-
     private final Map<String, Object> tree;
     private final SegFormer3DConfig model;
     private final LossSpec loss;
@@ -154,11 +141,7 @@ public final class ExperimentConfig {
 
     /** Returns every key with its value as YAML. */
     public String toYaml() {
-        try {
-            return YAML.writeValueAsString(tree);
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a configuration holds only maps, lists, text and numbers", e);
-        }
+        return YamlText.write(tree);
     }
 
     /**
@@ -251,19 +234,7 @@ public final class ExperimentConfig {
     }
 
     private static Object parseYaml(String yaml, String source) {
-        try {
-            return withoutNone(YAML.readValue(yaml, Object.class));
-        } catch (JsonProcessingException e) {
-            JsonLocation at = e.getLocation();
-            String line = e.getOriginalMessage() == null
-                    ? "syntax error"
-                    : e.getOriginalMessage().lines().findFirst().orElse("syntax error");
-            if (line.startsWith("No content to map")) {
-                return null;
-            }
-            throw new ConfigException(source + ": not valid YAML"
-                    + (at == null ? "" : ", line " + at.getLineNr() + " column " + at.getColumnNr()) + ": " + line);
-        }
+        return withoutNone(YamlText.read(yaml, source));
     }
 
     /** The official files are read by Python, whose authors write None for null. */
@@ -432,6 +403,7 @@ public final class ExperimentConfig {
      * @param clipNorm largest gradient norm, empty for no clipping
      * @param emaDecay decay of the averaged weights, empty for none
      * @param emaValidationEvery every how many epochs a validation uses the averaged weights
+     * @param emaStatisticsRecomputed whether BatchNorm statistics of averaged weights come from a pass over the training data
      * @param earlyStop when to end before the last epoch, empty for never
      */
     public record TrainingSettings(
@@ -442,6 +414,7 @@ public final class ExperimentConfig {
             OptionalDouble clipNorm,
             OptionalDouble emaDecay,
             int emaValidationEvery,
+            boolean emaStatisticsRecomputed,
             Optional<EarlyStop> earlyStop) {
         private static TrainingSettings of(Values values) {
             String t = "training_parameters.";
@@ -458,6 +431,7 @@ public final class ExperimentConfig {
                             ? OptionalDouble.of(values.number("ema.ema_decay"))
                             : OptionalDouble.empty(),
                     values.integer("ema.val_ema_every"),
+                    values.text("ema.batch_norm").equals("recomputed"),
                     values.bool(t + "early_stop.enabled")
                             ? Optional.of(new EarlyStop(
                                     values.integer(t + "early_stop.patience"),
@@ -514,7 +488,7 @@ public final class ExperimentConfig {
     /**
      * How it is validated.
      *
-     * @param enabled whether validation Dice is computed at all
+     * @param dice whether whole cases are segmented for their Dice; otherwise the loss of a few patches of each is computed
      * @param every epochs between two validations
      * @param roi size of the windows
      * @param windowBatch windows computed at once
@@ -523,7 +497,7 @@ public final class ExperimentConfig {
      * @param test whether test cases are scored at the end
      */
     public record ValidationSettings(
-            boolean enabled, int every, Grid roi, int windowBatch, double overlap, boolean gaussian, boolean test) {
+            boolean dice, int every, Grid roi, int windowBatch, double overlap, boolean gaussian, boolean test) {
         private static ValidationSettings of(Values values) {
             return new ValidationSettings(
                     values.bool("training_parameters.calculate_metrics"),
@@ -541,29 +515,55 @@ public final class ExperimentConfig {
      *
      * @param runFolder folder of the run, empty when the configuration names none
      * @param checkpointEvery epochs between two saves
+     * @param checkpointEverySteps steps between two saves amid an epoch, empty for none there
+     * @param keepLast how many of the newest saved epochs are kept
+     * @param hashData whether the content of the data's files is hashed
      * @param csv whether history.csv is written
      * @param jsonLines whether history.jsonl is written
      * @param tensorBoard whether event files are written
      * @param curve whether curve.png is drawn
+     * @param mlflow the MLflow server that is told, empty for none
      */
     public record OutputSettings(
             Optional<Path> runFolder,
             int checkpointEvery,
+            OptionalInt checkpointEverySteps,
+            int keepLast,
+            boolean hashData,
             boolean csv,
             boolean jsonLines,
             boolean tensorBoard,
-            boolean curve) {
+            boolean curve,
+            Optional<MlflowSettings> mlflow) {
         private static OutputSettings of(Values values) {
             return new OutputSettings(
                     values.optionalPath("output.run_dir")
                             .or(() -> values.optionalPath("training_parameters.checkpoint_save_dir")),
                     values.integer("output.checkpoint_every"),
+                    values.optionalInteger("output.checkpoint_every_steps"),
+                    values.integer("output.keep_last"),
+                    values.bool("output.hash_data"),
                     values.bool("tracking.csv"),
                     values.bool("tracking.jsonl"),
                     values.bool("tracking.tensorboard"),
-                    values.bool("tracking.curve"));
+                    values.bool("tracking.curve"),
+                    values.bool("tracking.mlflow.enabled")
+                            ? Optional.of(new MlflowSettings(
+                                    values.optionalText("tracking.mlflow.uri"),
+                                    values.optionalText("tracking.mlflow.experiment"),
+                                    values.optionalText("tracking.mlflow.run_name")))
+                            : Optional.empty());
         }
     }
+
+    /**
+     * Which MLflow server is told what.
+     *
+     * @param uri its address, empty for the one that the environment names
+     * @param experiment name of the experiment, empty for the project's
+     * @param runName name of the run, empty for the run folder's
+     */
+    public record MlflowSettings(Optional<String> uri, Optional<String> experiment, Optional<String> runName) {}
 
     /** Typed access to a complete tree. */
     static final class Values {

@@ -22,6 +22,7 @@ import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.config.Suggestions;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
+import org.segformer3d.train.config.ConfigKey.NumberRange;
 
 /** Every key of an experiment file; the only place that knows names, defaults and ranges. */
 final class ExperimentKeys {
@@ -36,7 +37,8 @@ final class ExperimentKeys {
             "dataset_parameters.val_dataloader_args.shuffle",
             "dataset_parameters.val_dataloader_args.num_workers",
             "dataset_parameters.val_dataloader_args.drop_last",
-            "dataset_parameters.cache");
+            "dataset_parameters.cache",
+            "dataset_parameters.cache_dir");
 
     private static final Map<String, ConfigKey> KEYS = new LinkedHashMap<>();
 
@@ -77,6 +79,7 @@ final class ExperimentKeys {
                 Map.of(),
                 true,
                 "Accepted so that official files load; no service is contacted.",
+                Map.of(),
                 (key, value) -> value));
         add(choice("model_name", "segformer3d", List.of("segformer3d"), true, "The network."));
         add(map(
@@ -87,6 +90,7 @@ final class ExperimentKeys {
                 "in_channels, sr_ratios, embed_dims, patch_kernel_size, patch_stride, patch_padding, mlp_ratios, num_heads, depths,"
                         + " num_classes, decoder_dropout, decoder_head_embedding_dim; our extension `layers` replaces layers by"
                         + " name. Keys that are left out have the published model's values.",
+                networkSchema(),
                 (key, value) -> SegFormer3DConfig.fromMap(value).toMap()));
     }
 
@@ -114,14 +118,12 @@ final class ExperimentKeys {
                 List.of("adam", "adamw", "sgd"),
                 true,
                 "PyTorch's rule of that name."));
-        add(number("optimizer.optimizer_args.lr", 1e-4, "> 0", v -> v > 0 && v < 1e6, true, "Base learning rate."));
-        add(number(
-                "optimizer.optimizer_args.weight_decay", 0.01, "≥ 0", v -> v >= 0 && v < 1e6, true, "Weight decay."));
+        add(number("optimizer.optimizer_args.lr", 1e-4, NumberRange.POSITIVE, true, "Base learning rate."));
+        add(number("optimizer.optimizer_args.weight_decay", 0.01, NumberRange.NOT_NEGATIVE, true, "Weight decay."));
         add(numbers(
                 "optimizer.optimizer_args.betas",
                 List.of(0.9, 0.999),
-                "in [0, 1)",
-                v -> v >= 0 && v < 1,
+                NumberRange.FRACTION,
                 "Decay of Adam's moments."));
         add(nonNegative("optimizer.optimizer_args.eps", 1e-8, "Added to the root of Adam's second moment."));
         add(nonNegative("optimizer.optimizer_args.momentum", 0.9, "Momentum of sgd; the official run has 0.9."));
@@ -153,11 +155,10 @@ final class ExperimentKeys {
         add(number(
                 scheduler + "min_lr",
                 0.0,
-                "≥ 0",
-                v -> v >= 0 && v < 1e6,
+                NumberRange.NOT_NEGATIVE,
                 true,
                 "Rate at the end of a cosine cycle, and the lowest one of reducelronplateau."));
-        add(number(scheduler + "power", 0.9, "> 0", v -> v > 0 && v < 100, true, "Exponent of poly_lr."));
+        add(number(scheduler + "power", 0.9, NumberRange.POSITIVE, true, "Exponent of poly_lr."));
         add(integer(
                 scheduler + "total_iters", 5L, 1, false, "Epochs until poly_lr reaches zero; the official run has 5."));
         add(choice(
@@ -169,13 +170,21 @@ final class ExperimentKeys {
         add(integer(
                 "train_scheduler.patience", 3L, 0, true, "Epochs without progress before the rate falls to a tenth."));
         add(bool("ema.enabled", false, true, "Whether an exponential moving average of the weights is kept."));
-        add(number("ema.ema_decay", 0.999, "in [0, 1)", v -> v >= 0 && v < 1, true, "Decay of that average."));
+        add(number("ema.ema_decay", 0.999, NumberRange.FRACTION, true, "Decay of that average."));
         add(integer(
                 "ema.val_ema_every",
                 1L,
                 1,
                 true,
                 "Every how many epochs a validation uses the averaged weights instead of the plain ones."));
+        add(choice(
+                "ema.batch_norm",
+                "recomputed",
+                List.of("recomputed", "averaged"),
+                false,
+                "BatchNorm statistics of the averaged weights. recomputed: as in the official run, the mean over a pass through the"
+                        + " training data before they are validated or bundled. averaged: the statistics' own average, which costs"
+                        + " nothing."));
         add(integer("sliding_window_inference.sw_batch_size", 4L, 1, true, "Windows computed at once."));
         add(grid(
                 "sliding_window_inference.roi",
@@ -186,8 +195,7 @@ final class ExperimentKeys {
         add(number(
                 "clip_gradients.clip_gradients_value",
                 0.1,
-                "> 0",
-                v -> v > 0 && v < 1e12,
+                NumberRange.POSITIVE,
                 true,
                 "Largest Euclidean norm over all gradients."));
     }
@@ -213,7 +221,8 @@ final class ExperimentKeys {
                 t + "calculate_metrics",
                 true,
                 true,
-                "Whether validation computes Dice; false: no validation, and the last weights are the result."));
+                "Whether validation segments the whole cases and computes Dice; false: it computes the loss of a few patches of each, and"
+                        + " the last weights are the result."));
         add(integer(t + "grad_accumulate_steps", 1L, 1, true, "Batches whose gradients make one step."));
         add(
                 path(
@@ -231,18 +240,14 @@ final class ExperimentKeys {
                 load + "load_model_only",
                 false,
                 true,
-                "Start from the weights in a file (.safetensors, .pt, …), a checkpoint folder or a bundle."));
+                "Start from the weights in a file (.safetensors, .pt, …), a checkpoint folder or a bundle. Where in_channels or"
+                        + " num_classes is another, the layers that depend on it start anew, and the run says which."));
         add(path(load + "load_checkpoint_path", true, "That folder or file."));
         String stop = t + "early_stop.";
         add(bool(stop + "enabled", false, false, "Whether training ends when validation Dice stops rising."));
         add(integer(stop + "patience", 20L, 1, false, "Validations without a better Dice before it ends."));
         add(number(
-                stop + "min_delta",
-                0.0,
-                "≥ 0",
-                v -> v >= 0 && v < 1,
-                false,
-                "By how much a Dice must be better to count."));
+                stop + "min_delta", 0.0, NumberRange.FRACTION, false, "By how much a Dice must be better to count."));
     }
 
     private static void data() {
@@ -307,8 +312,7 @@ final class ExperimentKeys {
         add(number(
                 d + "foreground_fraction",
                 0.0,
-                "in [0, 1]",
-                v -> v >= 0 && v <= 1,
+                NumberRange.SHARE,
                 false,
                 "Share of the patches centred on a labelled voxel."));
         add(augmentation(d + "augmentation"));
@@ -318,6 +322,7 @@ final class ExperimentKeys {
                 ConfigKey.canonical(PreprocessingSpec.fromMap(Map.of()).toMap()),
                 false,
                 "What is done to a scan before the network sees it; see below.",
+                Map.of(),
                 (key, value) ->
                         below(key, () -> PreprocessingSpec.fromMap(value).toMap())));
         add(map(
@@ -327,8 +332,14 @@ final class ExperimentKeys {
                 false,
                 "What the network's channels mean: `mode: sigmoid` or `mode: softmax` with the classes of dataset.json, a whole mapping"
                         + " with `regions`, or a `preset`; see below. null: sigmoid, with brats… the preset of that name.",
+                Map.of(),
                 ExperimentKeys::labels));
         add(bool(d + "cache", true, false, "Whether preprocessed cases stay in memory."));
+        add(path(
+                d + "cache_dir",
+                false,
+                "Folder that keeps preprocessed cases from run to run, shared by any number of processes; null:"
+                        + " none. An entry is named by the hash of the files and settings that made it."));
     }
 
     private static void extensions() {
@@ -337,8 +348,7 @@ final class ExperimentKeys {
         add(number(
                 "validation.overlap",
                 0.5,
-                "in [0, 1)",
-                v -> v >= 0 && v < 1,
+                NumberRange.FRACTION,
                 false,
                 "Overlap of the windows in validation and in the bundle; the official run has 0.5."));
         add(choice(
@@ -360,10 +370,38 @@ final class ExperimentKeys {
                 1,
                 false,
                 "Epochs between two saves of the last state; the end always saves."));
+        add(integer(
+                "output.checkpoint_every_steps",
+                null,
+                1,
+                false,
+                "Steps between two saves of the last state amid an epoch; null: epochs are saved when they are done."));
+        add(integer(
+                "output.keep_last",
+                1L,
+                1,
+                false,
+                "How many of the newest saved epochs are kept: checkpoints/last, and with more than one checkpoints/epoch-N each."
+                        + " The best one is kept in any case."));
+        add(
+                bool(
+                        "output.hash_data",
+                        true,
+                        false,
+                        "Whether provenance.json has the SHA-256 of every file of the data, so that a resumption notices changed content."));
         add(bool("tracking.csv", true, false, "Whether history.csv is written."));
         add(bool("tracking.jsonl", true, false, "Whether history.jsonl is written."));
         add(bool("tracking.tensorboard", true, false, "Whether TensorBoard event files are written."));
         add(bool("tracking.curve", true, false, "Whether the curves are drawn as curve.png."));
+        add(bool("tracking.mlflow.enabled", false, false, "Whether an MLflow server is told over its REST interface."));
+        add(text(
+                "tracking.mlflow.uri",
+                null,
+                false,
+                "Address of that server, such as http://127.0.0.1:5000; null: MLFLOW_TRACKING_URI. MLFLOW_TRACKING_TOKEN, or"
+                        + " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are sent with every request."));
+        add(text("tracking.mlflow.experiment", null, false, "Name of the experiment there; null: `project`."));
+        add(text("tracking.mlflow.run_name", null, false, "Name of the run there; null: the run folder's name."));
         add(text(
                 "backend.name",
                 null,
@@ -406,13 +444,39 @@ final class ExperimentKeys {
         }
     }
 
+    /** Returns what the official network keys hold, by name. */
+    private static Map<String, Object> networkSchema() {
+        Map<String, Object> properties = new LinkedHashMap<>();
+        ConfigKey.stringKeys(SegFormer3DConfig.defaults().toMap()).forEach((name, value) -> {
+            Map<String, Object> whole = Map.of("type", "integer", "minimum", name.equals("patch_padding") ? 0 : 1);
+            properties.put(
+                    name,
+                    value instanceof List<?> stages
+                            ? Map.of(
+                                    "type",
+                                    "array",
+                                    "items",
+                                    whole,
+                                    "minItems",
+                                    stages.size(),
+                                    "maxItems",
+                                    stages.size())
+                            : name.equals("decoder_dropout") ? NumberRange.FRACTION.schema() : whole);
+        });
+        properties.put("layers", Map.of("type", "object", "additionalProperties", Map.of("type", "string")));
+        return properties;
+    }
+
     private static ConfigKey augmentation(String path) {
+        Map<String, Object> step = Map.of(
+                "type", "object", "required", List.of("type"), "properties", Map.of("type", Map.of("type", "string")));
         return new ConfigKey(
                 path,
                 "none, light, standard, strong, official, or a list of steps",
                 null,
                 false,
                 "Random changes of training patches; see below. null: none, with brats… official.",
+                Map.of("anyOf", List.of(Map.of("type", "string"), Map.of("type", "array", "items", step))),
                 (key, found, base) -> {
                     below(key, () -> {
                         DatasetSettings.transforms(found);
@@ -423,11 +487,11 @@ final class ExperimentKeys {
     }
 
     private static ConfigKey nonNegative(String path, double otherwise, String description) {
-        return number(path, otherwise, "≥ 0", v -> v >= 0 && v < 1e12, false, description);
+        return number(path, otherwise, NumberRange.NOT_NEGATIVE, false, description);
     }
 
     private static ConfigKey fraction(String path, double otherwise, String description) {
-        return number(path, otherwise, "in [0, 1)", v -> v >= 0 && v < 1, false, description);
+        return number(path, otherwise, NumberRange.FRACTION, false, description);
     }
 
     private static void add(ConfigKey key) {

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -78,6 +79,16 @@ record ReferenceFolder(Path root) {
 
     static Map<String, HostTensor> tensors(Path file) throws IOException {
         return Safetensors.read(file).tensors();
+    }
+
+    /** Whether a file has a tensor of that name; reads no tensor. */
+    static boolean holds(Path file, String tensor) throws IOException {
+        List<String> found = new ArrayList<>();
+        Safetensors.read(file, name -> {
+            found.add(name);
+            return false;
+        });
+        return found.contains(tensor);
     }
 
     static StateDict weights(Path file) throws IOException {

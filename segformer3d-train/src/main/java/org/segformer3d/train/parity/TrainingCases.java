@@ -38,8 +38,7 @@ final class TrainingCases {
         }
         Path data = null;
         for (Path file : folder.files("pipeline", ".safetensors")) {
-            if (file.getFileName().toString().startsWith("train_")
-                    && ReferenceFolder.tensors(file).containsKey("data")) {
+            if (file.getFileName().toString().startsWith("train_") && ReferenceFolder.holds(file, "data")) {
                 data = file;
             }
         }

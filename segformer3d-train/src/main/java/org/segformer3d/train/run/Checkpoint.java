@@ -1,6 +1,5 @@
 package org.segformer3d.train.run;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,7 +20,7 @@ import org.segformer3d.data.io.TooNewFileException;
 import org.segformer3d.data.io.TooOldFileException;
 import org.segformer3d.data.io.UnsupportedFileException;
 import org.segformer3d.data.weights.Safetensors;
-import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.SealedDescription;
 import org.segformer3d.train.tracking.EpochRecord;
 
 /**
@@ -57,6 +56,8 @@ public record Checkpoint(
     public static final int VERSION = 1;
 
     private static final int OLDEST_VERSION = 1;
+    private static final SealedDescription SEALED =
+            new SealedDescription(FORMAT, "checkpoint", OLDEST_VERSION, VERSION);
     private static final String DESCRIPTION = "checkpoint.json";
     private static final String WEIGHTS = "weights.safetensors";
     private static final String OPTIMIZER = "optimizer.safetensors";
@@ -102,8 +103,6 @@ public record Checkpoint(
             put(folder, AVERAGED, state.averaged().get(), files);
         }
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("format", FORMAT);
-        map.put("version", VERSION);
         map.put("epoch", position.epoch());
         map.put("batches", position.batches());
         map.put("loss_sum", position.lossSum());
@@ -115,8 +114,7 @@ public record Checkpoint(
         map.put("history", history.stream().map(EpochRecord::toMap).toList());
         map.put("configuration", configuration);
         map.put("provenance", provenance);
-        map.put("sha256", Json.hash(map));
-        Files.writeString(folder.resolve(DESCRIPTION), Json.pretty(map));
+        Files.writeString(folder.resolve(DESCRIPTION), SEALED.write(map));
     }
 
     private static void put(Path folder, String name, StateDict tensors, Map<String, Object> files) throws IOException {
@@ -148,9 +146,9 @@ public record Checkpoint(
             throw new FileNotFoundException(folder + ": found no " + DESCRIPTION + ", expected a checkpoint folder");
         }
         Path file = folder.resolve(DESCRIPTION);
-        Map<String, Object> map = parse(file);
+        Map<String, Object> map = SEALED.read(file, Files.readAllBytes(file));
         try {
-            Map<String, Object> files = section(file, map, "files");
+            Map<String, Object> files = SealedDescription.section(file, map, "files");
             TrainingState state = new TrainingState(
                     tensors(folder, WEIGHTS, files),
                     tensors(folder, OPTIMIZER, files),
@@ -170,45 +168,14 @@ public record Checkpoint(
                             : OptionalDouble.of(number(map, "best_dice").doubleValue()),
                     number(map, "best_epoch").intValue());
             return new Checkpoint(
-                    state, position, history, section(file, map, "configuration"), section(file, map, "provenance"));
+                    state,
+                    position,
+                    history,
+                    SealedDescription.section(file, map, "configuration"),
+                    SealedDescription.section(file, map, "provenance"));
         } catch (ClassCastException | IllegalArgumentException e) {
             throw new CorruptFileException(file, "not a checkpoint's description: " + e.getMessage(), e);
         }
-    }
-
-    private static Map<String, Object> parse(Path file) throws IOException {
-        Map<String, Object> map;
-        try {
-            map = Json.parse(Files.readString(file));
-        } catch (JsonProcessingException e) {
-            throw new CorruptFileException(
-                    file,
-                    "not readable as JSON: " + e.getOriginalMessage() + "; expected a checkpoint's description",
-                    e);
-        } catch (java.nio.charset.CharacterCodingException e) {
-            throw new CorruptFileException(file, "not UTF-8 text, expected a checkpoint's description", e);
-        }
-        if (map == null || !FORMAT.equals(map.get("format"))) {
-            throw new UnsupportedFileException(
-                    file, "found format " + (map == null ? null : map.get("format")) + ", expected " + FORMAT);
-        }
-        if (!(map.get("version") instanceof Integer version)) {
-            throw new CorruptFileException(file, "found version " + map.get("version") + ", expected a number");
-        }
-        if (version > VERSION) {
-            throw new TooNewFileException(file, "checkpoint", version, VERSION);
-        }
-        if (version < OLDEST_VERSION) {
-            throw new TooOldFileException(file, "checkpoint", version, OLDEST_VERSION);
-        }
-        Object stated = map.remove("sha256");
-        String actual = Json.hash(map);
-        if (!actual.equals(stated)) {
-            throw new CorruptFileException(
-                    file,
-                    "found content with SHA-256 " + actual + ", expected " + stated + "; it was damaged or edited");
-        }
-        return map;
     }
 
     private static StateDict tensors(Path folder, String name, Map<String, Object> files) throws IOException {
@@ -234,15 +201,5 @@ public record Checkpoint(
             return number;
         }
         throw new IllegalArgumentException(key + ": found " + value + ", expected a number");
-    }
-
-    private static Map<String, Object> section(Path file, Map<String, Object> map, String key)
-            throws CorruptFileException {
-        if (!(map.get(key) instanceof Map<?, ?> section)) {
-            throw new CorruptFileException(file, key + ": found " + map.get(key) + ", expected an object");
-        }
-        Map<String, Object> copy = new LinkedHashMap<>();
-        section.forEach((name, value) -> copy.put(String.valueOf(name), value));
-        return copy;
     }
 }

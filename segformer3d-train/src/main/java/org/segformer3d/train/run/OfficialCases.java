@@ -13,6 +13,7 @@ import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.cache.CacheKey;
 import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.BratsReader.BratsScans;
 import org.segformer3d.data.dataset.Case;
@@ -50,6 +51,9 @@ final class OfficialCases implements CaseSource {
         List<Path> files();
 
         Pair load() throws IOException;
+
+        /** What makes the pair besides the files. */
+        String coding();
     }
 
     /** A pair of files. */
@@ -60,13 +64,23 @@ final class OfficialCases implements CaseSource {
         }
 
         @Override
+        public String coding() {
+            return "prepared";
+        }
+
+        @Override
         public Pair load() throws IOException {
             return new Pair(PyTorchFile.readTensor(image), PyTorchFile.readTensor(label));
         }
     }
 
     /** A raw scan. */
-    private record Raw(Case scan, Coding coding) implements Entry {
+    private record Raw(Case scan, Coding values) implements Entry {
+        @Override
+        public String coding() {
+            return values.name();
+        }
+
         @Override
         public String id() {
             return scan.id();
@@ -85,7 +99,7 @@ final class OfficialCases implements CaseSource {
                     scan.images().get(0).toString(),
                     List.of(CaseReader.readImage(scan, 0)),
                     CaseReader.read(scan.label().orElseThrow()),
-                    coding);
+                    values);
         }
     }
 
@@ -206,6 +220,22 @@ final class OfficialCases implements CaseSource {
     @Override
     public String id(int index) {
         return entries.get(index).id();
+    }
+
+    /**
+     * Returns what makes a case.
+     *
+     * @throws IOException when a file is missing or can't be read
+     */
+    CacheKey key(int index) throws IOException {
+        Entry entry = entries.get(index);
+        CacheKey key = CacheKey.of("official case", BratsPreprocessing.VERSION)
+                .with("coding", entry.coding())
+                .with("labels", labels.toMap());
+        for (Path file : entry.files()) {
+            key = key.withFile("file", file);
+        }
+        return key;
     }
 
     @Override

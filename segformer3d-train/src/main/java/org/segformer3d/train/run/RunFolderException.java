@@ -11,4 +11,9 @@ public final class RunFolderException extends IOException {
     public RunFolderException(Path folder, String problem) {
         super(folder + ": " + problem);
     }
+
+    /** Creates an exception about a folder with what caused it. */
+    public RunFolderException(Path folder, String problem, Throwable cause) {
+        super(folder + ": " + problem, cause);
+    }
 }

@@ -38,10 +38,10 @@ public final class Trainer {
         ExperimentConfig effective = options.applyTo(config);
         // Data and folder come before the backend: what is misspelt shows before natives are loaded.
         TrainingData data = TrainingData.open(effective);
-        try (RunFolder folder = RunFolder.open(folder(effective), options.resume());
-                Backend backend = Backends.choose(effective.backend().name())
-                        .open(effective.backend().options())) {
-            return run(effective, options, data, folder, backend);
+        RunFolder.check(folder(effective), options.resume());
+        try (Backend backend = Backends.choose(effective.backend().name())
+                .open(effective.backend().options())) {
+            return run(effective, options, data, backend);
         }
     }
 
@@ -56,20 +56,18 @@ public final class Trainer {
         Objects.requireNonNull(config, "config");
         Objects.requireNonNull(options, "options");
         Objects.requireNonNull(backend, "backend");
-        TrainingData data = TrainingData.open(config);
-        try (RunFolder folder = RunFolder.open(folder(config), options.resume())) {
-            return run(config, options, data, folder, backend);
-        }
+        return run(config, options, TrainingData.open(config), backend);
     }
 
     private static TrainingOutcome run(
-            ExperimentConfig config, TrainerOptions options, TrainingData data, RunFolder folder, Backend backend)
-            throws IOException {
+            ExperimentConfig config, TrainerOptions options, TrainingData data, Backend backend) throws IOException {
         if (!backend.supportsTraining()) {
             throw ConfigException.of(
                     "backend.name", "'" + backend.name() + "', which can't train", "one that can, such as libtorch");
         }
-        try (TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
+        // Only now is anything written.
+        try (RunFolder folder = RunFolder.open(folder(config), options.resume());
+                TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
             return run.run();
         }
     }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.stream.Collectors;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.data.cache.VolumeCache;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.LabelClass;
@@ -19,6 +20,7 @@ import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.loading.CachedCases;
 import org.segformer3d.data.loading.CaseSource;
 import org.segformer3d.data.loading.FileCases;
+import org.segformer3d.data.loading.StoredCases;
 import org.segformer3d.data.preprocessing.Preprocessor;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.DatasetSettings.SplitSettings;
@@ -34,6 +36,7 @@ import org.segformer3d.train.config.ExperimentConfig;
  * @param test cases nobody looks at before the end; may be empty
  * @param split the ids of all three
  * @param fingerprint SHA-256 over ids, file names and sizes, which tells another data set from this one
+ * @param files every file of the cases
  */
 record TrainingData(
         String name,
@@ -42,7 +45,8 @@ record TrainingData(
         CaseSource validation,
         List<Case> test,
         Split split,
-        String fingerprint) {
+        String fingerprint,
+        List<Path> files) {
 
     /**
      * Finds the data.
@@ -74,22 +78,26 @@ record TrainingData(
                 .orElseGet(() -> labels(dataset, settings.labels().softmax()));
         Split split = split(settings.split(), dataset.ids());
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
+        FileCases training = new FileCases(dataset.select(split.train()), channels, preprocessor);
+        FileCases validation = new FileCases(dataset.select(split.validation()), channels, preprocessor);
         List<Case> test = dataset.select(split.test());
         return new TrainingData(
                 dataset.name(),
                 labels,
-                cached(settings, new FileCases(dataset.select(split.train()), channels, preprocessor)),
-                cached(settings, new FileCases(dataset.select(split.validation()), channels, preprocessor)),
+                kept(settings, training, training::key),
+                kept(settings, validation, validation::key),
                 test,
                 split,
-                fingerprint(dataset.cases()));
+                fingerprint(dataset.cases()),
+                files(dataset.cases()));
     }
 
     private static TrainingData official(DatasetSettings settings) throws IOException {
         OfficialCases training = OfficialCases.read(settings.trainList(), "train", settings.type());
         OfficialCases validation = OfficialCases.read(settings.validationList(), "val", settings.type());
         Split split;
-        if (training.isRaw() && training.ids().equals(validation.ids())) {
+        boolean raw = training.isRaw();
+        if (raw && training.ids().equals(validation.ids())) {
             // One folder of raw scans without lists: drawn as for the other types.
             split = training.size() == 1
                     ? new Split(training.ids(), List.of(), List.of())
@@ -109,11 +117,35 @@ record TrainingData(
         return new TrainingData(
                 settings.type().name().toLowerCase(java.util.Locale.ROOT),
                 settings.labels().spec().orElse(training.labels()),
-                cached(settings, training),
-                cached(settings, validation),
+                // What the official script wrote is as quickly read as a cache's entry.
+                raw ? kept(settings, training, training::key) : cached(settings, training),
+                raw ? kept(settings, validation, validation::key) : cached(settings, validation),
                 List.of(),
                 split,
-                Sha256.of(files.stream().map(TrainingData::line).collect(Collectors.joining())));
+                Sha256.of(files.stream().map(TrainingData::line).collect(Collectors.joining())),
+                List.copyOf(files));
+    }
+
+    private static List<Path> files(List<Case> cases) {
+        List<Path> files = new ArrayList<>();
+        for (Case one : cases) {
+            files.addAll(one.images());
+            one.label().ifPresent(files::add);
+        }
+        return List.copyOf(files);
+    }
+
+    /** Keeps prepared cases on disk and in memory, as the settings want it. */
+    private static CaseSource kept(DatasetSettings settings, CaseSource source, StoredCases.Keys keys)
+            throws IOException {
+        return settings.cacheFolder().isEmpty()
+                ? cached(settings, source)
+                : cached(
+                        settings,
+                        new StoredCases(
+                                source,
+                                keys,
+                                VolumeCache.open(settings.cacheFolder().get())));
     }
 
     private static CaseSource cached(DatasetSettings settings, CaseSource source) {

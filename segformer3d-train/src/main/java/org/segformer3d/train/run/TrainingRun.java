@@ -1,6 +1,7 @@
 package org.segformer3d.train.run;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -11,10 +12,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.training.TrainingBatch;
@@ -23,18 +26,20 @@ import org.segformer3d.api.training.TrainingSession.TrainingState;
 import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.io.FileFormatException;
 import org.segformer3d.data.loading.Batch;
 import org.segformer3d.data.loading.Epoch;
 import org.segformer3d.data.loading.LoaderSpec;
 import org.segformer3d.data.loading.PatchLoader;
-import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.config.ExperimentConfig.EarlyStop;
+import org.segformer3d.train.config.ExperimentConfig.MlflowSettings;
 import org.segformer3d.train.config.ExperimentConfig.StartSettings;
 import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
 import org.segformer3d.train.run.Checkpoint.Position;
@@ -45,6 +50,7 @@ import org.segformer3d.train.schedule.ScheduleSpec.Watched;
 import org.segformer3d.train.tracking.CurvePicture;
 import org.segformer3d.train.tracking.EpochRecord;
 import org.segformer3d.train.tracking.HistoryFiles;
+import org.segformer3d.train.tracking.MlflowRun;
 import org.segformer3d.train.tracking.TensorBoardEvents;
 import org.segformer3d.train.tracking.Tracker;
 import org.slf4j.Logger;
@@ -73,6 +79,7 @@ final class TrainingRun implements AutoCloseable {
     private TrainingSession session;
     private PatchLoader loader;
     private Position position = Position.START;
+    private List<String> fresh = List.of();
 
     TrainingRun(ExperimentConfig config, TrainerOptions options, TrainingData data, RunFolder folder, Backend backend) {
         this.config = config;
@@ -91,9 +98,10 @@ final class TrainingRun implements AutoCloseable {
     }
 
     TrainingOutcome run() throws IOException {
+        // Refuses what doesn't fit the data, so it comes before anything is written.
+        loader = new PatchLoader(data.training(), data.labels(), loaderSpec());
         Optional<Checkpoint> resumed = start();
         try {
-            loader = loader();
             if (position.batches() > loader.batchesPerEpoch()) {
                 // A checkpoint of a run on more data, taken amid an epoch that doesn't exist here.
                 position =
@@ -119,7 +127,16 @@ final class TrainingRun implements AutoCloseable {
             resumed.ifPresent(checkpoint -> options.listener()
                     .message("going on after " + checkpoint.position().epoch() + " epochs and "
                             + checkpoint.position().steps() + " steps"));
-            return finish(trainEpochs());
+            if (!fresh.isEmpty()) {
+                options.listener()
+                        .message("initialised anew, as the weights are of a network with other channels or classes: "
+                                + String.join(", ", fresh));
+            }
+            TrainingOutcome outcome = finish(trainEpochs());
+            for (Tracker tracker : trackers) {
+                tracker.finished(outcome.end() != End.STOPPED);
+            }
+            return outcome;
         } finally {
             closeTrackers();
         }
@@ -128,11 +145,10 @@ final class TrainingRun implements AutoCloseable {
     /** Makes the session and brings it to where the run starts or goes on. */
     private Optional<Checkpoint> start() throws IOException {
         Optional<Checkpoint> checkpoint = Optional.empty();
-        boolean resumes = false;
+        boolean resumes = options.resume() && Checkpoint.exists(folder.last());
         if (options.resume()) {
-            if (Checkpoint.exists(folder.last())) {
+            if (resumes) {
                 checkpoint = Optional.of(Checkpoint.read(folder.last()));
-                resumes = true;
             } else {
                 options.listener().message(folder.root() + " has no checkpoint yet; starting from the beginning");
             }
@@ -164,10 +180,33 @@ final class TrainingRun implements AutoCloseable {
                     : new Position(
                             found.epoch(), found.batches(), found.lossSum(), found.steps(), OptionalDouble.empty(), -1);
         }
-        config.write(folder.config());
-        data.split().write(folder.split());
+        writing(folder.root(), () -> {
+            writeProvenance(resumes);
+            config.write(folder.config());
+            data.split().write(folder.split());
+        });
         trackers.addAll(trackers());
         return checkpoint;
+    }
+
+    private void writeProvenance(boolean isResumed) throws IOException {
+        Map<String, Object> run = Provenance.of(backend);
+        run.put("implementation", session.implementation());
+        run.put("resumed", isResumed);
+        run.put("epoch", position.epoch());
+        run.put("steps", position.steps());
+        run.put("weights_sha256", session.weights().hash());
+        run.put("configuration_sha256", Json.hash(config.toMap()));
+        if (!fresh.isEmpty()) {
+            run.put("initialised_anew", fresh);
+        }
+        Map<String, Object> general = new LinkedHashMap<>();
+        general.put("project", config.project());
+        general.put("seed", config.training().seed());
+        general.put("data", data.name());
+        general.put("data_fingerprint", data.fingerprint());
+        RunProvenance.open(folder.file("provenance.json"))
+                .write(run, general, data.files(), config.output().hashData());
     }
 
     private TrainingState initialState(Optional<Checkpoint> checkpoint, StartSettings start) throws IOException {
@@ -179,7 +218,18 @@ final class TrainingRun implements AutoCloseable {
         }
         if (start.kind() == StartSettings.Kind.WEIGHTS) {
             Path path = start.path().orElseThrow();
-            StateDict weights = WeightFiles.read(path).require(layout);
+            StartingWeights from = StartingWeights.read(
+                    path,
+                    config.model(),
+                    Layers.resolve(config.model(), backend.layers()),
+                    config.training().seed());
+            StateDict weights = from.weights();
+            fresh = from.fresh();
+            if (start.withOptimizer() && !fresh.isEmpty()) {
+                throw new ConfigException(
+                        "training_parameters.load_optimizer: found true with weights of a network with other"
+                                + " channels or classes (" + String.join(", ", fresh) + "), expected false");
+            }
             if (start.withOptimizer()) {
                 TrainingState state = Checkpoint.read(path).state();
                 return new TrainingState(weights, state.optimizer(), state.averaged(), state.updates());
@@ -247,22 +297,19 @@ final class TrainingRun implements AutoCloseable {
         return flat;
     }
 
-    private PatchLoader loader() {
+    private LoaderSpec loaderSpec() {
         DatasetSettings d = config.dataset();
-        return new PatchLoader(
-                data.training(),
-                data.labels(),
-                new LoaderSpec(
-                        d.type().isOfficial() ? d.batchSize() * d.samplesPerCase() : d.batchSize(),
-                        d.shuffled(),
-                        d.dropLast(),
-                        d.workers(),
-                        d.patch(),
-                        d.samplesPerCase(),
-                        d.foregroundFraction(),
-                        d.augmentation(),
-                        config.training().seed(),
-                        d.type().isOfficial()));
+        return new LoaderSpec(
+                d.type().isOfficial() ? d.batchSize() * d.samplesPerCase() : d.batchSize(),
+                d.shuffled(),
+                d.dropLast(),
+                d.workers(),
+                d.patch(),
+                d.samplesPerCase(),
+                d.foregroundFraction(),
+                d.augmentation(),
+                config.training().seed(),
+                d.type().isOfficial());
     }
 
     private List<Tracker> trackers() {
@@ -279,7 +326,32 @@ final class TrainingRun implements AutoCloseable {
         if (config.output().curve()) {
             list.add(new CurvePicture(folder.file("curve.png"), config.project()));
         }
+        if (config.output().mlflow().isPresent()) {
+            list.add(mlflow(config.output().mlflow().get()));
+        }
         return list;
+    }
+
+    private Tracker mlflow(MlflowSettings settings) {
+        String key = "tracking.mlflow.uri";
+        String uri = settings.uri()
+                .or(() -> Optional.ofNullable(System.getenv("MLFLOW_TRACKING_URI")))
+                .orElseThrow(() -> ConfigException.of(
+                        key, "null", "the server's address (or MLFLOW_TRACKING_URI), such as http://127.0.0.1:5000"));
+        Map<String, String> parameters = new LinkedHashMap<>();
+        flat(config.toMap()).forEach((name, value) -> parameters.put(name, String.valueOf(value)));
+        MlflowRun.Target target;
+        try {
+            target = new MlflowRun.Target(
+                    URI.create(uri),
+                    MlflowRun.Target.authorization(System.getenv()),
+                    settings.experiment().orElse(config.project()),
+                    settings.runName().orElse(folder.root().getFileName().toString()),
+                    parameters);
+        } catch (IllegalArgumentException e) {
+            throw ConfigException.of(key, "'" + uri + "'", "an address that starts with http:// or https://");
+        }
+        return new MlflowRun(target, folder.file("mlflow.json"));
     }
 
     private int stepsPerEpoch() {
@@ -370,9 +442,18 @@ final class TrainingRun implements AutoCloseable {
                         steps,
                         position.best(),
                         position.bestEpoch());
+                // The last step of an epoch is saved with its validation.
+                if (inGroup == 0 && !last && savesAmidEpoch(steps)) {
+                    save();
+                }
             }
         }
         return true;
+    }
+
+    private boolean savesAmidEpoch(long steps) {
+        OptionalInt every = config.output().checkpointEverySteps();
+        return every.isPresent() && steps % every.getAsInt() == 0;
     }
 
     private TrainingDivergedException diverged(String what, int epoch, List<String> cases) throws IOException {
@@ -432,14 +513,33 @@ final class TrainingRun implements AutoCloseable {
      */
     private boolean endEpoch(int epoch, double rate, double seconds, double waitSeconds) throws IOException {
         Validation.Result result = null;
+        OptionalDouble validationLoss = OptionalDouble.empty();
         boolean averaged = usesAverage(epoch);
+        StateDict averagedWeights = null;
         if (isValidated(epoch)) {
             long start = System.nanoTime();
-            try (SegmentationModel model = session.snapshot(averaged)) {
-                result = validation.run(model, options.listener(), options.stop());
+            if (averaged) {
+                averagedWeights = averagedWeights(epoch);
+                if (averagedWeights == null) {
+                    return false;
+                }
             }
-            if (result == null) {
-                return false;
+            try (SegmentationModel model =
+                    averaged ? backend.load(config.model(), averagedWeights) : session.snapshot(false)) {
+                if (config.validation().dice()) {
+                    result = validation.run(model, options.listener(), options.stop());
+                    if (result == null) {
+                        return false;
+                    }
+                } else {
+                    double loss = new PlainValidation(data.validation(), data.labels(), loaderSpec(), config.loss())
+                            .run(backend, model, options.stop());
+                    if (Double.isNaN(loss) && options.stop().getAsBoolean()) {
+                        return false;
+                    }
+                    validationLoss = OptionalDouble.of(loss);
+                    options.listener().message("epoch " + (epoch + 1) + ": validation loss " + (float) loss);
+                }
             }
             pace.validated(System.nanoTime() - start);
         }
@@ -451,9 +551,10 @@ final class TrainingRun implements AutoCloseable {
                 position.steps(),
                 rate,
                 position.lossSum() / Math.max(1, position.batches()),
+                validationLoss,
                 result == null ? OptionalDouble.empty() : OptionalDouble.of(result.mean()),
                 result == null ? Map.of() : result.perClass(),
-                result != null && averaged,
+                averagedWeights != null,
                 best,
                 seconds,
                 waitSeconds);
@@ -465,17 +566,18 @@ final class TrainingRun implements AutoCloseable {
                 position.steps(),
                 best ? record.dice() : position.best(),
                 best ? epoch : position.bestEpoch());
-        for (Tracker tracker : trackers) {
-            tracker.epoch(history);
-        }
+        writing(folder.root(), () -> {
+            for (Tracker tracker : trackers) {
+                tracker.epoch(history);
+            }
+        });
         // Best before last: a run killed in between repeats the epoch and writes the same best again.
         if (best) {
-            Checkpoint checkpoint = checkpoint();
-            checkpoint.write(folder.best());
-            writeBundle(checkpoint.state(), record);
+            writeBest(averagedWeights, record);
         }
         if (position.epoch() % config.output().checkpointEvery() == 0 || position.epoch() == epochs || stopsEarly()) {
             save();
+            keepEpoch();
         }
         options.listener()
                 .epoch(new ProgressListener.EpochSummary(
@@ -493,7 +595,23 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private boolean validates() {
-        return config.validation().enabled() && data.validation().size() > 0;
+        return data.validation().size() > 0;
+    }
+
+    /**
+     * Returns the averaged weights with the BatchNorm statistics that they are used with.
+     *
+     * @param epoch whose batches the statistics are taken from
+     * @return {@code null} when asked to stop
+     */
+    private StateDict averagedWeights(int epoch) throws IOException {
+        StateDict averaged = session.averagedWeights().orElseThrow();
+        if (!config.training().emaStatisticsRecomputed()) {
+            return averaged;
+        }
+        try (Epoch batches = loader.epoch(epoch)) {
+            return AveragedStatistics.recompute(backend, session.spec(), averaged, batches, options.stop());
+        }
     }
 
     private boolean isValidated(int epoch) {
@@ -542,12 +660,58 @@ final class TrainingRun implements AutoCloseable {
         return without >= rule.get().patience();
     }
 
-    private Checkpoint checkpoint() {
-        return new Checkpoint(session.state(), position, history, config.toMap(), provenance());
+    private void save() throws IOException {
+        Checkpoint checkpoint = new Checkpoint(session.state(), position, history, config.toMap(), provenance());
+        writing(folder.last(), () -> {
+            Files.createDirectories(folder.checkpoints());
+            checkpoint.write(folder.last());
+        });
     }
 
-    private void save() throws IOException {
-        checkpoint().write(folder.last());
+    /** Something that writes into the run's folder. */
+    private interface Writing {
+        void run() throws IOException;
+    }
+
+    /** Says of a full disk and the like what couldn't be written, and that nothing is lost. */
+    private void writing(Path what, Writing body) throws IOException {
+        try {
+            body.run();
+        } catch (RunFolderException | FileFormatException e) {
+            throw e;
+        } catch (IOException e) {
+            String reason = e.getMessage() == null ? e.toString() : e.getMessage();
+            String kept = Checkpoint.exists(folder.last())
+                    ? "the checkpoint before is intact: make room or give permission, then go on with --resume"
+                    : "there is no checkpoint yet";
+            throw new RunFolderException(what, "can't be written (" + reason + "); " + kept, e);
+        }
+    }
+
+    /**
+     * Writes the best checkpoint and the bundle of its weights.
+     *
+     * @param averaged the averaged weights when they are the result, else {@code null}
+     */
+    private void writeBest(StateDict averaged, EpochRecord record) throws IOException {
+        TrainingState state = session.state();
+        if (averaged != null) {
+            state = new TrainingState(state.weights(), state.optimizer(), Optional.of(averaged), state.updates());
+        }
+        Checkpoint checkpoint = new Checkpoint(state, position, history, config.toMap(), provenance());
+        writing(folder.best(), () -> {
+            Files.createDirectories(folder.checkpoints());
+            checkpoint.write(folder.best());
+        });
+        writing(folder.bundle(), () -> writeBundle(checkpoint.state(), record));
+    }
+
+    /** Keeps the last checkpoint under the name of its epoch as well, when more than one is to be kept, and removes those too many. */
+    private void keepEpoch() throws IOException {
+        int keep = config.output().keepLast();
+        if (keep > 1) {
+            writing(folder.checkpoints(), () -> folder.keepEpoch(position.epoch(), keep));
+        }
     }
 
     private Map<String, Object> provenance() {
@@ -590,11 +754,14 @@ final class TrainingRun implements AutoCloseable {
         Optional<TestScores> test = Optional.empty();
         if (end != End.STOPPED) {
             if (position.best().isEmpty() && !history.isEmpty()) {
-                // Nothing was validated, so the last weights are the result.
+                // No Dice was measured, so the last weights are the result.
                 EpochRecord last = history.get(history.size() - 1);
                 boolean averaged = state.averaged().isPresent();
-                checkpoint().write(folder.best());
-                writeBundle(state, withAverage(last, averaged));
+                StateDict weights = averaged ? averagedWeights(last.epoch()) : null;
+                if (averaged && weights == null) {
+                    return outcome(End.STOPPED, state, test);
+                }
+                writeBest(weights, withAverage(last, averaged));
             } else if (!Files.exists(folder.bundle()) && !history.isEmpty()) {
                 writeBundle(Checkpoint.read(folder.best()).state(), history.get(position.bestEpoch()));
             }
@@ -608,10 +775,13 @@ final class TrainingRun implements AutoCloseable {
                                 options.stop()));
             }
         }
+        boolean untested = config.validation().test() && !data.test().isEmpty() && test.isEmpty();
+        return outcome(untested ? End.STOPPED : end, state, test);
+    }
+
+    private TrainingOutcome outcome(End end, TrainingState state, Optional<TestScores> test) {
         TrainingOutcome outcome = new TrainingOutcome(
-                end != End.STOPPED && config.validation().test() && !data.test().isEmpty() && test.isEmpty()
-                        ? End.STOPPED
-                        : end,
+                end,
                 folder.root(),
                 position.epoch(),
                 position.steps(),
@@ -632,6 +802,7 @@ final class TrainingRun implements AutoCloseable {
                 record.steps(),
                 record.learningRate(),
                 record.loss(),
+                record.validationLoss(),
                 record.dice(),
                 record.dicePerClass(),
                 averaged,

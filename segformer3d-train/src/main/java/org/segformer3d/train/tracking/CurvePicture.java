@@ -79,9 +79,11 @@ public final class CurvePicture implements Tracker {
         chart.getStyler().setXAxisDecimalPattern("0");
         chart.getStyler().setYAxisDecimalPattern("0.0#");
         Curve loss = new Curve();
+        Curve validationLoss = new Curve();
         Map<String, Curve> dice = new LinkedHashMap<>();
         for (EpochRecord record : history) {
             loss.add(record.epoch() + 1, record.loss());
+            record.validationLoss().ifPresent(value -> validationLoss.add(record.epoch() + 1, value));
             record.dice().ifPresent(mean -> {
                 dice.computeIfAbsent("Dice, mean", name -> new Curve()).add(record.epoch() + 1, mean);
                 record.dicePerClass()
@@ -90,6 +92,7 @@ public final class CurvePicture implements Tracker {
             });
         }
         loss.draw(chart, "loss");
+        validationLoss.draw(chart, "validation loss");
         dice.forEach((name, curve) -> curve.draw(chart, name));
         return chart;
     }

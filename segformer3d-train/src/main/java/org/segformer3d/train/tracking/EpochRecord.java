@@ -13,6 +13,7 @@ import java.util.OptionalDouble;
  * @param steps steps since the beginning of the run
  * @param learningRate rate of the epoch
  * @param loss mean loss over its batches
+ * @param validationLoss mean loss over the validation patches, empty when they weren't looked at
  * @param dice mean validation Dice over the channels, empty when there was no validation
  * @param dicePerClass validation Dice by name, empty when there was no validation
  * @param averaged whether the averaged weights were validated
@@ -25,6 +26,7 @@ public record EpochRecord(
         long steps,
         double learningRate,
         double loss,
+        OptionalDouble validationLoss,
         OptionalDouble dice,
         Map<String, Double> dicePerClass,
         boolean averaged,
@@ -48,6 +50,7 @@ public record EpochRecord(
         map.put("steps", steps);
         map.put("learning_rate", learningRate);
         map.put("loss", json(loss));
+        validationLoss.ifPresent(value -> map.put("validation_loss", json(value)));
         dice.ifPresent(value -> map.put("dice", json(value)));
         if (!dicePerClass.isEmpty()) {
             Map<String, Object> classes = new LinkedHashMap<>();
@@ -76,12 +79,29 @@ public record EpochRecord(
                 (long) number(map.get("steps")),
                 number(map.get("learning_rate")),
                 number(map.get("loss")),
-                map.get("dice") == null ? OptionalDouble.empty() : OptionalDouble.of(number(map.get("dice"))),
+                optional(map.get("validation_loss")),
+                optional(map.get("dice")),
                 classes,
                 Boolean.TRUE.equals(map.get("averaged")),
                 Boolean.TRUE.equals(map.get("best")),
                 number(map.get("seconds")),
                 number(map.get("wait_seconds")));
+    }
+
+    /** Returns what a tracker of scalars is told, by name. */
+    Map<String, Double> scalars() {
+        Map<String, Double> scalars = new LinkedHashMap<>();
+        scalars.put("epoch/loss", loss);
+        scalars.put("epoch/learning_rate", learningRate);
+        scalars.put("epoch/wait_share", waitShare());
+        validationLoss.ifPresent(value -> scalars.put("validation/loss", value));
+        dice.ifPresent(value -> scalars.put("validation/dice", value));
+        dicePerClass.forEach((name, value) -> scalars.put("validation/dice_" + name, value));
+        return scalars;
+    }
+
+    private static OptionalDouble optional(Object value) {
+        return value == null ? OptionalDouble.empty() : OptionalDouble.of(number(value));
     }
 
     /** JSON has no NaN and no infinities, so they become text. */

@@ -49,12 +49,21 @@ public final class HistoryFiles {
     static String toCsv(List<EpochRecord> history) {
         Set<String> classes = new LinkedHashSet<>();
         history.forEach(record -> classes.addAll(record.dicePerClass().keySet()));
-        StringBuilder csv = new StringBuilder("epoch,steps,learning_rate,loss,dice");
+        boolean plain =
+                history.stream().anyMatch(record -> record.validationLoss().isPresent());
+        StringBuilder csv =
+                new StringBuilder("epoch,steps,learning_rate,loss" + (plain ? ",validation_loss" : "") + ",dice");
         classes.forEach(name -> csv.append(',').append(quoted("dice_" + name)));
         csv.append(",averaged,best,seconds,wait_share\n");
         for (EpochRecord record : history) {
             List<Object> row =
                     new ArrayList<>(List.of(record.epoch(), record.steps(), record.learningRate(), record.loss()));
+            if (plain) {
+                row.add(
+                        record.validationLoss().isPresent()
+                                ? record.validationLoss().getAsDouble()
+                                : "");
+            }
             row.add(record.dice().isPresent() ? record.dice().getAsDouble() : "");
             classes.forEach(name -> {
                 Double value = record.dicePerClass().get(name);

@@ -76,14 +76,8 @@ public final class TensorBoardEvents implements Tracker {
     @Override
     public void epoch(List<EpochRecord> history) throws IOException {
         EpochRecord record = history.get(history.size() - 1);
-        scalar(record.steps(), "epoch/loss", record.loss());
-        scalar(record.steps(), "epoch/learning_rate", record.learningRate());
-        scalar(record.steps(), "epoch/wait_share", record.waitShare());
-        if (record.dice().isPresent()) {
-            scalar(record.steps(), "validation/dice", record.dice().getAsDouble());
-        }
-        for (var entry : record.dicePerClass().entrySet()) {
-            scalar(record.steps(), "validation/dice_" + entry.getKey(), entry.getValue());
+        for (var scalar : record.scalars().entrySet()) {
+            scalar(record.steps(), scalar.getKey(), scalar.getValue());
         }
         out.flush();
     }

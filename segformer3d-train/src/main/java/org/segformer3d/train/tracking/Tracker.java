@@ -29,6 +29,13 @@ public interface Tracker extends AutoCloseable {
      */
     void epoch(List<EpochRecord> history) throws IOException;
 
+    /**
+     * Called before closing when nothing went wrong.
+     *
+     * @param complete whether the run came to its end; false when it was asked to stop
+     */
+    default void finished(boolean complete) throws IOException {}
+
     @Override
     default void close() throws IOException {}
 }

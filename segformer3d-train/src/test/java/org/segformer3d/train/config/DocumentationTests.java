@@ -46,6 +46,17 @@ class DocumentationTests {
         assertThat(found).hasSameSizeAs(expected);
     }
 
+    /** Written anew as the table is. */
+    @Test
+    void theSchemaForEditorsIsTheCodes() throws IOException {
+        Path file = root().resolve("docs/experiment.schema.json");
+        if (Boolean.getBoolean("segformer3d.update-docs")) {
+            Files.writeString(file, ConfigurationSchema.json());
+        }
+
+        assertThat(Files.readString(file)).isEqualToNormalizingNewlines(ConfigurationSchema.json());
+    }
+
     @Nested
     class Examples {
         @ParameterizedTest

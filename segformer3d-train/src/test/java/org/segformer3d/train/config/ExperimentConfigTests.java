@@ -98,6 +98,58 @@ class ExperimentConfigTests {
         }
 
         @Test
+        void wordsMeanWhatPyYamlTakesThemFor() {
+            ExperimentConfig config = parse("""
+                    project: y
+                    wandb_parameters: {name: 2024-05-01, mode: "online", resume: No}
+                    ema: {enabled: yes}
+                    clip_gradients: {enabled: On}
+                    training_parameters: {num_epochs: 1_000, cutoff_epoch: ~}
+                    """);
+
+            assertThat(config.project()).isEqualTo("y");
+            assertThat(config.toMap().get("wandb_parameters"))
+                    .isEqualTo(Map.of("name", "2024-05-01", "mode", "online", "resume", false));
+            assertThat(config.training().emaDecay()).isPresent();
+            assertThat(config.training().clipNorm()).isPresent();
+            assertThat(config.training().epochs()).isEqualTo(1000);
+        }
+
+        @Test
+        void anchorsAliasesAndMergeKeysAreFollowed() {
+            ExperimentConfig config = parse("""
+                    sliding_window_inference: {roi: &size [64, 48, 32]}
+                    dataset_parameters:
+                      patch_size: *size
+                      train_dataloader_args: &loader {batch_size: 3, num_workers: 2}
+                      val_dataloader_args: {<<: *loader, batch_size: 1}
+                    """);
+
+            assertThat(config.dataset().patch()).isEqualTo(new Grid(64, 48, 32));
+            assertThat(config.dataset().batchSize()).isEqualTo(3);
+        }
+
+        @Test
+        void everyOfficialLossOptimizerAndScheduleIsRead() {
+            for (String loss : List.of("crossentropy", "binarycrossentropy", "dice", "diceCE")) {
+                parse("loss_fn: {loss_type: " + loss + ", loss_args: None}").loss();
+            }
+            for (String optimizer : List.of("adam", "adamw", "sgd")) {
+                parse("optimizer: {optimizer_type: " + optimizer + ", optimizer_args: {lr: 0.1, weight_decay: 0}}");
+            }
+            assertThat(parse("""
+                            optimizer: {optimizer_type: sgd, optimizer_args: {lr: 0.01, weight_decay: 0.0001}}
+                            train_scheduler: {scheduler_type: reducelronplateau, mode: max, patience: 7}
+                            """).schedule())
+                    .extracting(ScheduleSpec::kind, ScheduleSpec::watched, ScheduleSpec::patience)
+                    .containsExactly(ScheduleSpec.Kind.PLATEAU, ScheduleSpec.Watched.DICE, 7);
+            assertThat(parse("train_scheduler: {scheduler_type: poly_lr, scheduler_args: {power: 0.5}}")
+                            .schedule()
+                            .power())
+                    .isEqualTo(0.5);
+        }
+
+        @Test
         void foldsNameTheirLists() {
             assertThat(parse("dataset_parameters: {train_dataset_args: {fold_id: 3}}")
                             .dataset()
@@ -280,6 +332,17 @@ class ExperimentConfigTests {
                     "project: 'yes'",
                     "project: '1e-4'",
                     "project: 'a: b # c'",
+                    "project: '1:30'",
+                    "project: '0x1F'",
+                    "project: '1_000'",
+                    "project: '010'",
+                    "project: '.inf'",
+                    "project: '2024-05-01'",
+                    "project: '~'",
+                    "project: '<<'",
+                    "project: '='",
+                    "project: ' spaced '",
+                    "project: \"two\\nlines\"",
                     "project: \"öffne \\\"x\\\"\"",
                     "optimizer: {optimizer_args: {lr: 0.000006, eps: 1.0e-12}}",
                     "dataset_parameters: {dataset_type: decathlon, root: x, labels: {mode: softmax}, patch_size: [48, 64, 48]}",

@@ -1,5 +1,6 @@
 package org.segformer3d.train.run;
 
+import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -13,9 +14,13 @@ import org.segformer3d.api.block.LayerKind;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.LossGradient;
+import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSpec;
@@ -36,6 +41,9 @@ final class FakeBackend implements Backend {
 
     /** Specifications of all sessions. */
     final List<TrainingSpec> specs = new ArrayList<>();
+
+    /** Batches that were only looked at. */
+    final List<TrainingBatch> observed = new ArrayList<>();
 
     /** The loss of the n-th batch, from 0; numbers that aren't finite stand for divergence. */
     LongToDoubleFunction loss = n -> 1.0 / (n + 1);
@@ -66,7 +74,60 @@ final class FakeBackend implements Backend {
 
     @Override
     public Scope newScope() {
-        throw new UnsupportedOperationException();
+        return new Scope() {
+            private boolean scopeClosed;
+
+            @Override
+            public Tensor tensor(HostTensor host) {
+                return new FakeTensor(host);
+            }
+
+            @Override
+            public boolean isClosed() {
+                return scopeClosed;
+            }
+
+            @Override
+            public void close() {
+                scopeClosed = true;
+            }
+        };
+    }
+
+    /** A host array that nobody needs to release. */
+    private record FakeTensor(HostTensor toHost) implements Tensor {
+        @Override
+        public long[] shape() {
+            return toHost.shape();
+        }
+
+        @Override
+        public DType dtype() {
+            return toHost.dtype();
+        }
+
+        @Override
+        public Device device() {
+            return Device.CPU;
+        }
+
+        @Override
+        public void copyTo(FloatBuffer target) {
+            target.put(toHost.toFloats());
+        }
+
+        @Override
+        public Tensor moveTo(Scope scope) {
+            return this;
+        }
+
+        @Override
+        public boolean isClosed() {
+            return false;
+        }
+
+        @Override
+        public void close() {}
     }
 
     @Override
@@ -103,6 +164,15 @@ final class FakeBackend implements Backend {
     public TrainingSession train(TrainingSpec spec) {
         specs.add(spec);
         return new FakeSession(spec);
+    }
+
+    @Override
+    public LossGradient loss(LossSpec spec, HostTensor logits, HostTensor target) {
+        double sum = 0;
+        for (int n = 0; n < target.elements(); n++) {
+            sum += Math.abs(target.get(n) - (logits.get(n) > 0 ? 1 : 0));
+        }
+        return new LossGradient(sum / target.elements(), logits);
     }
 
     @Override
@@ -180,6 +250,11 @@ final class FakeBackend implements Backend {
             gradient = 0;
             updates++;
             return found;
+        }
+
+        @Override
+        public void observe(TrainingBatch batch) {
+            observed.add(batch);
         }
 
         @Override
@@ -275,7 +350,7 @@ final class FakeBackend implements Backend {
 
         @Override
         public Tensor forward(Scope scope, Tensor input) {
-            throw new UnsupportedOperationException();
+            return scope.tensor(predict(input.toHost()));
         }
 
         @Override

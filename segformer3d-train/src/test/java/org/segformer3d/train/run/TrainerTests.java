@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
@@ -30,9 +31,11 @@ import org.segformer3d.data.dataset.Split;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.result.Json;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.demo.PhantomDataset;
 import org.segformer3d.train.run.TrainingOutcome.End;
+import org.segformer3d.train.tracking.EpochRecord;
 
 class TrainerTests {
     @TempDir
@@ -84,6 +87,16 @@ class TrainerTests {
 
     private TrainingOutcome resume(String... changes) throws IOException {
         return Trainer.run(config(changes), TrainerOptions.defaults().resuming(true), backend);
+    }
+
+    /** Notes what the run tells. */
+    private static TrainerOptions telling(List<String> messages) {
+        return TrainerOptions.defaults().listenedBy(new ProgressListener() {
+            @Override
+            public void message(String line) {
+                messages.add(line);
+            }
+        });
     }
 
     /** Stops after some steps of this call. */
@@ -235,6 +248,54 @@ class TrainerTests {
             assertThat(bundled).isEqualTo(best.state().averaged().orElseThrow());
             assertThat(bundled).isNotEqualTo(best.state().weights());
         }
+
+        @Test
+        void looksAtTheTrainingDataOnceMoreForTheStatisticsOfAveragedWeights() throws IOException {
+            String average = "ema={enabled: true, ema_decay: 0.5, val_ema_every: 2}";
+            train(average, "training_parameters.num_epochs=3");
+
+            assertThat(backend.observed)
+                    .as("4 batches in epoch 2 and at the end")
+                    .hasSize(8);
+            backend.observed.clear();
+            train(
+                    average,
+                    "ema.batch_norm=averaged",
+                    "training_parameters.num_epochs=3",
+                    "output.run_dir='" + folder.resolve("averaged") + "'");
+            assertThat(backend.observed).isEmpty();
+        }
+
+        @Test
+        void keepsPreparedCasesOnDiskWhenAFolderIsNamed() throws IOException {
+            String hash = train("training_parameters.num_epochs=1").weightsHash();
+            Path cache = folder.resolve("cache");
+            for (String run : List.of("first", "second")) {
+                TrainingOutcome outcome = train(
+                        "training_parameters.num_epochs=1",
+                        "dataset_parameters.cache_dir='" + cache + "'",
+                        "output.run_dir='" + folder.resolve(run) + "'");
+                assertThat(outcome.weightsHash()).isEqualTo(hash);
+                try (var entries = Files.list(cache)) {
+                    assertThat(entries.filter(path -> path.toString().endsWith(".safetensors")))
+                            .as("4 training cases and one to validate")
+                            .hasSize(5);
+                }
+            }
+        }
+
+        @Test
+        void savesAmidAnEpochWhenTold() throws IOException {
+            backend.loss = n -> n == 7 ? Double.NaN : 1;
+
+            assertThatThrownBy(() -> train("output.checkpoint_every_steps=3"))
+                    .isInstanceOf(TrainingDivergedException.class);
+
+            Checkpoint last = Checkpoint.read(folder.resolve("run/checkpoints/last"));
+            assertThat(last.position().steps()).isEqualTo(6);
+            assertThat(last.position().epoch()).isEqualTo(1);
+            assertThat(last.position().batches()).isEqualTo(2);
+        }
     }
 
     @Nested
@@ -275,6 +336,28 @@ class TrainerTests {
                             .weights()
                             .hash())
                     .isEqualTo(outcome.weightsHash());
+        }
+
+        @Test
+        void areTheLastOnesWithPlainValidationOfALoss() throws IOException {
+            backend.drift = -0.2;
+
+            TrainingOutcome outcome = train(
+                    "training_parameters.calculate_metrics=false",
+                    "optimizer.optimizer_args.lr=1.0e-12",
+                    "validation.every=2");
+
+            List<EpochRecord> history =
+                    Checkpoint.read(folder.resolve("run/checkpoints/last")).history();
+            assertThat(history)
+                    .extracting(record -> record.validationLoss().isPresent())
+                    .containsExactly(false, true, false, true);
+            assertThat(history.get(1).validationLoss().getAsDouble()).isBetween(0.0, 1.0);
+            assertThat(history.get(1).validationLoss())
+                    .isNotEqualTo(history.get(3).validationLoss());
+            assertThat(outcome.bestDice()).isEmpty();
+            assertThat(Files.readAllLines(folder.resolve("run/history.csv")).get(0))
+                    .contains("validation_loss");
         }
 
         @Test
@@ -466,6 +549,24 @@ class TrainerTests {
         }
 
         @Test
+        void dataOfTheSameNamesAndSizesWithAnotherContentAreRefused() throws IOException {
+            Path copy = folder.resolve("copy");
+            new PhantomDataset(7, 3).write(copy);
+            String root = "dataset_parameters.root='" + copy + "'";
+            train(root, "training_parameters.num_epochs=1");
+            // One bit in the checksum at the file's end, which changes neither its size nor what is read.
+            Path image = copy.resolve("imagesTr/phantom_002.nii.gz");
+            byte[] bytes = Files.readAllBytes(image);
+            bytes[9] ^= 1;
+            Files.write(image, bytes);
+
+            assertThatThrownBy(() -> resume(root))
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining("phantom_002.nii.gz has another content");
+            assertThat(resume(root, "output.hash_data=false").epochs()).isEqualTo(4);
+        }
+
+        @Test
         void harmlessChangesAreTold() throws IOException {
             train("training_parameters.num_epochs=1");
             List<String> messages = new ArrayList<>();
@@ -515,6 +616,63 @@ class TrainerTests {
         }
 
         @Test
+        void thatWasMadeForARunThatNeverBeganGoesAgainWithItsParents() {
+            assertThatThrownBy(() -> train(
+                            "output.run_dir='" + folder.resolve("a/b/run") + "'",
+                            "training_parameters.load_checkpoint={load_full_checkpoint: true, load_checkpoint_path: '"
+                                    + folder.resolve("none") + "'}"))
+                    .isInstanceOf(java.io.FileNotFoundException.class);
+
+            assertThat(folder.resolve("a")).doesNotExist();
+        }
+
+        @Test
+        void keepsTheNewestFewEpochs() throws IOException {
+            train("output.keep_last=3", "training_parameters.num_epochs=5");
+
+            Path checkpoints = folder.resolve("run/checkpoints");
+            assertThat(checkpoints)
+                    .isDirectoryContaining("glob:**epoch-0003")
+                    .isDirectoryContaining("glob:**epoch-0004")
+                    .isDirectoryContaining("glob:**epoch-0005");
+            try (var inside = Files.list(checkpoints)) {
+                assertThat(inside).hasSize(5);
+            }
+            assertThat(Checkpoint.read(checkpoints.resolve("epoch-0004"))
+                            .position()
+                            .epoch())
+                    .isEqualTo(4);
+            assertThat(Checkpoint.read(checkpoints.resolve("epoch-0005")).state())
+                    .isEqualTo(Checkpoint.read(checkpoints.resolve("last")).state());
+        }
+
+        @Test
+        void tellsWhatTheRunWasMadeOf() throws IOException {
+            Trainer.run(config(), stoppingAfter(6), backend);
+            resume();
+
+            Map<String, Object> provenance = Json.parse(Files.readString(folder.resolve("run/provenance.json")));
+            assertThat(provenance).containsEntry("seed", 5).containsKeys("data_fingerprint", "project");
+            assertThat((List<?>) provenance.get("runs"))
+                    .hasSize(2)
+                    .element(1)
+                    .asInstanceOf(InstanceOfAssertFactories.map(String.class, Object.class))
+                    .containsEntry("resumed", true)
+                    .containsEntry("steps", 6)
+                    .containsEntry("backend_versions", Map.of("fake", "1"))
+                    .containsKeys("version", "java", "device", "configuration_sha256");
+            Path image = data.resolve("phantoms/imagesTr/phantom_001.nii.gz");
+            assertThat((List<?>) provenance.get("files"))
+                    .hasSize(14)
+                    .anySatisfy(one -> assertThat((Map<?, ?>) one)
+                            .isEqualTo(Map.of(
+                                    "file", image.toString(),
+                                    "bytes", (int) Files.size(image),
+                                    "modified", Files.getLastModifiedTime(image).toString(),
+                                    "sha256", Sha256.of(image))));
+        }
+
+        @Test
         void mustBeNamed() {
             ExperimentConfig config = config("output.run_dir=null");
 
@@ -538,16 +696,76 @@ class TrainerTests {
         }
 
         @Test
-        void weightsOfAnotherNetworkNamesWhatDoesNotFit() throws IOException {
+        void weightsOfOtherClassesAndChannelsInitialisesWhatDependsOnThemAndNamesIt() throws IOException {
+            StateDict weights =
+                    WeightInitializer.initialize(ModelLayout.of(config().model().withChannels(4, 2)), 99);
+            WeightFiles.write(weights, folder.resolve("w.pt"));
+            List<String> messages = new ArrayList<>();
+
+            Trainer.run(config(loading("w.pt")), telling(messages), backend);
+
+            StateDict initial = backend.specs.get(0).initialWeights();
+            StateDict fresh = WeightInitializer.initialize(ModelLayout.of(config().model()), 5);
+            List<String> anew = List.of(
+                    "segformer_encoder.embed_1.patch_embeddings.weight",
+                    "segformer_decoder.linear_pred.weight",
+                    "segformer_decoder.linear_pred.bias");
+            for (String name : initial.names()) {
+                assertThat(initial.get(name)).as(name).isEqualTo((anew.contains(name) ? fresh : weights).get(name));
+            }
+            assertThat(messages)
+                    .filteredOn(line -> line.startsWith("initialised anew"))
+                    .singleElement()
+                    .asString()
+                    .contains(anew)
+                    .contains("segformer_decoder.linear_pred.bias (found 2, expected 3)");
+            assertThat(Files.readString(folder.resolve("run/provenance.json")))
+                    .contains("initialised_anew")
+                    .contains(anew);
+        }
+
+        @Test
+        void weightsOfAnotherNetworkNamesWhatDoesNotFitAndLeavesNothingBehind() throws IOException {
+            StateDict weights = WeightInitializer.initialize(
+                    ModelLayout.of(
+                            config("model_parameters.embed_dims=[4, 4, 4, 8]").model()),
+                    99);
+            WeightFiles.write(weights, folder.resolve("w.safetensors"));
+
+            assertThatThrownBy(() -> train(loading("w.safetensors")))
+                    .isInstanceOf(StateDictMismatchException.class)
+                    .hasMessageContaining("segformer_encoder.embed_4.patch_embeddings.weight");
+            assertThat(folder.resolve("run")).doesNotExist();
+        }
+
+        @Test
+        void aBundleTakesItsWeightsWhetherItIsAFolderOrAZipFile() throws IOException {
+            train("output.run_dir='" + folder.resolve("first") + "'", "training_parameters.num_epochs=1");
+            ModelBundle bundle = ModelBundle.read(folder.resolve("first/bundle"));
+            bundle.write(folder.resolve("b.zip"));
+
+            train(loading("first/bundle"), "output.run_dir='" + folder.resolve("second") + "'");
+            train(loading("b.zip"), "output.run_dir='" + folder.resolve("third") + "'");
+
+            assertThat(backend.specs.get(1).initialWeights()).isEqualTo(bundle.weights());
+            assertThat(backend.specs.get(2).initialWeights()).isEqualTo(bundle.weights());
+        }
+
+        @Test
+        void weightsOfOtherClassesCanNotHaveTheirOptimizersState() throws IOException {
             StateDict weights =
                     WeightInitializer.initialize(ModelLayout.of(config().model().withChannels(1, 2)), 99);
             WeightFiles.write(weights, folder.resolve("w.safetensors"));
 
-            assertThatThrownBy(() ->
-                            train("training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
-                                    + folder.resolve("w.safetensors") + "'}"))
-                    .isInstanceOf(StateDictMismatchException.class)
-                    .hasMessageContaining("segformer_decoder.linear_pred.weight");
+            assertThatThrownBy(() -> train(loading("w.safetensors"), "training_parameters.load_optimizer=true"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("training_parameters.load_optimizer")
+                    .hasMessageContaining("linear_pred.bias");
+        }
+
+        private String loading(String path) {
+            return "training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
+                    + folder.resolve(path) + "'}";
         }
 
         @Test
@@ -587,6 +805,7 @@ class TrainerTests {
         @CsvSource(delimiter = '|', textBlock = """
                         model_parameters.num_classes=2 | num_classes: found 2, expected 3, one for each of background, organ, lesion
                         model_parameters.in_channels=4 | in_channels: found 4, expected 1
+                        dataset_parameters.train_dataloader_args.batch_size=9 | batch size: found 9 with only 8 samples per epoch
                         dataset_parameters.root=null   | dataset_parameters.root: found null
                         """)
         void areRefusedBeforeTheRunFolderIsMade(String change, String expected) {
@@ -626,12 +845,13 @@ class TrainerTests {
     @Nested
     class TheBackend {
         @Test
-        void thatCanNotTrainIsRefused() {
+        void thatCanNotTrainIsRefusedBeforeTheRunFolderIsMade() {
             assertThatThrownBy(() ->
                             Trainer.run(config(), TrainerOptions.defaults().withBackend("reference")))
                     .isInstanceOf(ConfigException.class)
                     .hasMessageContaining("'reference', which can't train")
                     .hasMessageContaining("libtorch");
+            assertThat(folder.resolve("run")).doesNotExist();
         }
 
         @Test

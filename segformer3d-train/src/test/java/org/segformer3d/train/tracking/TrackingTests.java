@@ -34,12 +34,32 @@ class TrackingTests {
         classes.put("core, inner", dice);
         classes.put("rim", Double.NaN);
         return new EpochRecord(
-                epoch, 3L * (epoch + 1), 1e-3, loss, OptionalDouble.of(dice), classes, false, true, 2.0, 0.5);
+                epoch,
+                3L * (epoch + 1),
+                1e-3,
+                loss,
+                OptionalDouble.empty(),
+                OptionalDouble.of(dice),
+                classes,
+                false,
+                true,
+                2.0,
+                0.5);
     }
 
     private static EpochRecord unvalidated(int epoch) {
         return new EpochRecord(
-                epoch, 3L * (epoch + 1), 5e-4, 0.25, OptionalDouble.empty(), Map.of(), false, false, 2.0, 0.5);
+                epoch,
+                3L * (epoch + 1),
+                5e-4,
+                0.25,
+                OptionalDouble.empty(),
+                OptionalDouble.empty(),
+                Map.of(),
+                false,
+                false,
+                2.0,
+                0.5);
     }
 
     @Nested
@@ -55,6 +75,20 @@ class TrackingTests {
                             0,3,5.0E-4,0.25,,,,false,false,2.0,0.25
                             1,6,0.001,0.125,0.75,0.75,NaN,false,true,2.0,0.25
                             """);
+        }
+
+        @Test
+        void csvHasAColumnForTheValidationLossWhereThereIsOne() throws IOException {
+            EpochRecord plain = new EpochRecord(
+                    1, 6, 1e-3, 0.5, OptionalDouble.of(0.625), OptionalDouble.empty(), Map.of(), false, false, 2, 0.5);
+            HistoryFiles.csv(folder.resolve("history.csv")).epoch(List.of(unvalidated(0), plain));
+
+            assertThat(Files.readString(folder.resolve("history.csv"))).isEqualTo("""
+                            epoch,steps,learning_rate,loss,validation_loss,dice,averaged,best,seconds,wait_share
+                            0,3,5.0E-4,0.25,,,false,false,2.0,0.25
+                            1,6,0.001,0.5,0.625,,false,false,2.0,0.25
+                            """);
+            assertThat(EpochRecord.fromMap(plain.toMap())).isEqualTo(plain);
         }
 
         @Test

@@ -1,0 +1,77 @@
+package org.segformer3d.train.run;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.weights.StateDict.Mismatch;
+import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+
+/**
+ * Weights that a run starts from: those of a file, and fresh ones where the file is of a network with other input channels or classes.
+ *
+ * @param weights fitting the network
+ * @param fresh what was initialised anew, one text each: name, shape found, shape expected
+ */
+record StartingWeights(StateDict weights, List<String> fresh) {
+    /**
+     * Reads weights.
+     *
+     * @param path a weights file, a checkpoint folder, or a bundle as a folder or zip file
+     * @param config the network to train
+     * @param layers where its layers come from
+     * @param seed of what is initialised anew
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the network differs in more than input channels and classes
+     * @throws IOException when there is nothing to read
+     */
+    static StartingWeights read(Path path, SegFormer3DConfig config, Layers layers, long seed) throws IOException {
+        boolean zip = path.toString().toLowerCase(Locale.ROOT).endsWith(".zip");
+        StateDict found = zip ? ModelBundle.read(path).weights() : WeightFiles.read(path);
+        return fit(found, config, layers, seed);
+    }
+
+    static StartingWeights fit(StateDict found, SegFormer3DConfig config, Layers layers, long seed) {
+        ModelLayout layout = ModelLayout.of(config, layers);
+        Set<String> replaceable = dependentOnChannels(config, layers);
+        Map<String, HostTensor> fitting = new LinkedHashMap<>(found.tensors());
+        List<String> fresh = new ArrayList<>();
+        StateDict random = null;
+        for (Mismatch mismatch : found.mismatches(layout)) {
+            if (mismatch.kind() == Mismatch.Kind.MISSHAPEN && replaceable.contains(mismatch.name())) {
+                random = random == null ? WeightInitializer.initialize(layout, seed) : random;
+                fitting.put(mismatch.name(), random.get(mismatch.name()));
+                fresh.add(mismatch.name() + " (found " + mismatch.found() + ", expected " + mismatch.expected() + ")");
+            }
+        }
+        return new StartingWeights(StateDict.of(fitting).require(layout), List.copyOf(fresh));
+    }
+
+    /** Returns the names of the entries whose shape depends on the number of input channels or classes. */
+    private static Set<String> dependentOnChannels(SegFormer3DConfig config, Layers layers) {
+        Map<String, String> shapes = new LinkedHashMap<>();
+        for (ParameterSpec parameter : ModelLayout.of(config, layers).parameters()) {
+            shapes.put(parameter.name(), java.util.Arrays.toString(parameter.dims()));
+        }
+        Set<String> dependent = new HashSet<>();
+        SegFormer3DConfig other = config.withChannels(config.inChannels() + 1, config.numClasses() + 1);
+        for (ParameterSpec parameter : ModelLayout.of(other, layers).parameters()) {
+            if (!java.util.Arrays.toString(parameter.dims()).equals(shapes.get(parameter.name()))) {
+                dependent.add(parameter.name());
+            }
+        }
+        return dependent;
+    }
+}

@@ -1,0 +1,106 @@
+package org.segformer3d.train.run;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Backends;
+import org.segformer3d.train.config.ExperimentConfig;
+
+/**
+ * A run in a process of its own, for what can't be done to the process that tests run in: killing it, and taking away its disk.
+ *
+ * <p>Arguments: the backend ({@code fake} or a real one's name), {@code start} or {@code resume}, and the experiment. Prints a line per
+ * step and, at the end, the hash of the weights.
+ */
+final class TrainingProcess {
+    private final Process process;
+    private final BufferedReader lines;
+    private final Path errors;
+
+    private TrainingProcess(Process process, Path errors) {
+        this.process = process;
+        this.lines = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+        this.errors = errors;
+    }
+
+    public static void main(String[] args) throws IOException {
+        ExperimentConfig config = ExperimentConfig.read(Path.of(args[2]));
+        TrainerOptions options = TrainerOptions.defaults()
+                .resuming(args[1].equals("resume"))
+                .listenedBy(new ProgressListener() {
+                    @Override
+                    public void step(Step step) {
+                        System.out.println("step " + step.epoch() + " " + step.step());
+                    }
+                });
+        try (Backend backend = args[0].equals("fake")
+                ? new FakeBackend()
+                : Backends.provider(args[0]).open(config.backend().options())) {
+            TrainingOutcome outcome = Trainer.run(config, options, backend);
+            System.out.println("hash " + outcome.weightsHash());
+        }
+    }
+
+    /**
+     * Starts a run.
+     *
+     * @param around what to put before the command, for example {@code bash -c 'ulimit …; exec "$@"' bash}
+     */
+    static TrainingProcess start(Path folder, List<String> around, String... args) throws IOException {
+        List<String> command = new ArrayList<>(around);
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(
+                "-XX:TieredStopAtLevel=1",
+                "-XX:-UsePerfData",
+                "-Xmx512m",
+                "-Dorg.bytedeco.javacpp.maxPhysicalBytes=0",
+                "-Dorg.bytedeco.javacpp.maxBytes=0",
+                "-cp",
+                System.getProperty("java.class.path"),
+                TrainingProcess.class.getName()));
+        command.addAll(Arrays.asList(args));
+        Path errors = Files.createTempFile(folder, "errors", ".txt");
+        return new TrainingProcess(
+                new ProcessBuilder(command).redirectError(errors.toFile()).start(), errors);
+    }
+
+    /** Returns the next line that it prints, {@code null} when it has ended. */
+    String line() throws IOException {
+        return lines.readLine();
+    }
+
+    /** Ends it as the system's out-of-memory killer does: at once, wherever it is. */
+    void kill() throws InterruptedException {
+        process.destroyForcibly();
+        process.waitFor();
+    }
+
+    /** Waits for its end, and returns the last line that it printed. */
+    String lastLine() throws IOException {
+        String last = "";
+        for (String line = line(); line != null; line = line()) {
+            last = line;
+        }
+        return last;
+    }
+
+    int exitValue() throws InterruptedException {
+        if (!process.waitFor(120, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+            throw new IllegalStateException("the training process doesn't end");
+        }
+        return process.exitValue();
+    }
+
+    String errors() throws IOException {
+        return Files.readString(errors);
+    }
+}
