@@ -10,6 +10,7 @@ import java.util.Optional;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.nifti.NiftiHeader;
 import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.npy.NpyFile;
 import org.segformer3d.data.npy.NpzFile;
@@ -20,7 +21,13 @@ import org.segformer3d.data.volume.VolumeFormatException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads the files of a case: NIfTI, or {@code .npy} and {@code .npz} arrays (D, H, W) or (C, D, H, W) of 1 mm voxels. */
+/**
+ * Reads the files of a case: NIfTI, or {@code .npy} and {@code .npz} arrays (D, H, W) or (C, D, H, W) of 1 mm voxels.
+ *
+ * <p>Some converters, ACDC's among them, write the identity, perhaps with signs, as the sform and the true voxel size in {@code pixdim} only.
+ * Where a file has such a placeholder and nothing better (no qform, no origin), its axes have {@code pixdim}'s lengths here; files written
+ * for it keep its own header.
+ */
 public final class CaseReader {
     private static final Logger LOG = LoggerFactory.getLogger(CaseReader.class);
 
@@ -108,7 +115,7 @@ public final class CaseReader {
      */
     public static Volume read(Path file) throws IOException {
         if (!isArray(file)) {
-            return NiftiReader.read(file);
+            return withVoxelSize(NiftiReader.read(file));
         }
         HostTensor tensor;
         if (file.toString().toLowerCase(Locale.ROOT).endsWith(".npz")) {
@@ -148,6 +155,46 @@ public final class CaseReader {
         return isArray(file)
                 ? read(file).channels()
                 : NiftiReader.readHeader(file).channels();
+    }
+
+    private static Volume withVoxelSize(Volume volume) {
+        Geometry geometry = volume.geometry();
+        Affine affine = geometry.affine();
+        if (!(geometry.source().orElse(null) instanceof NiftiHeader header)
+                || header.sformCode() <= 0
+                || header.qformCode() > 0
+                || !isPlaceholder(affine)) {
+            return volume;
+        }
+        double[] rows = new double[12];
+        for (int axis = 0; axis < 3; axis++) {
+            double size = header.pixdim()[axis + 1];
+            if (!(size > 0) || Double.isInfinite(size)) {
+                return volume;
+            }
+            for (int row = 0; row < 3; row++) {
+                rows[row * 4 + axis] = affine.get(row, axis) * size;
+            }
+        }
+        return volume.withGeometry(Geometry.of(geometry.size(), Affine.ofRows(rows), header));
+    }
+
+    /** Returns whether an affine is a permutation of the axes with signs and nothing else. */
+    private static boolean isPlaceholder(Affine affine) {
+        double entries = 0;
+        for (int row = 0; row < 3; row++) {
+            for (int column = 0; column < 3; column++) {
+                double entry = Math.abs(affine.get(row, column));
+                if (entry != 0 && entry != 1) {
+                    return false;
+                }
+                entries += entry;
+            }
+            if (affine.get(row, 3) != 0) {
+                return false;
+            }
+        }
+        return entries == 3 && affine.determinant() != 0;
     }
 
     private static boolean isArray(Path file) {

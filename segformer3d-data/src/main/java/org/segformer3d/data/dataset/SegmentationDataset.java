@@ -19,6 +19,7 @@ import java.util.TreeSet;
  *     data set doesn't say
  * @param cases labelled cases in order of id
  * @param unlabelled cases without a segmentation in order of id
+ * @param groups whose each case is, by id, where several cases are of one patient; a case that isn't here is a group of its own
  */
 public record SegmentationDataset(
         String name,
@@ -26,7 +27,8 @@ public record SegmentationDataset(
         List<String> channels,
         List<LabelClass> labels,
         List<Case> cases,
-        List<Case> unlabelled) {
+        List<Case> unlabelled,
+        Map<String, String> groups) {
     /** Checks that the ids are unique. */
     public SegmentationDataset {
         Objects.requireNonNull(name, "name");
@@ -35,12 +37,29 @@ public record SegmentationDataset(
         labels = List.copyOf(labels);
         cases = List.copyOf(cases);
         unlabelled = List.copyOf(unlabelled);
+        groups = Map.copyOf(groups);
         TreeSet<String> ids = new TreeSet<>();
         for (Case one : cases) {
             if (!ids.add(one.id())) {
                 throw new IllegalArgumentException("two cases have the id '" + one.id() + "'");
             }
         }
+    }
+
+    /** Describes a data set whose cases are all of different patients. */
+    public SegmentationDataset(
+            String name,
+            Path root,
+            List<String> channels,
+            List<LabelClass> labels,
+            List<Case> cases,
+            List<Case> unlabelled) {
+        this(name, root, channels, labels, cases, unlabelled, Map.of());
+    }
+
+    /** Returns whose a case is: its patient where the data set tells, else the case's own id. */
+    public String groupOf(String id) {
+        return groups.getOrDefault(id, id);
     }
 
     /** Returns the ids of the labelled cases. */

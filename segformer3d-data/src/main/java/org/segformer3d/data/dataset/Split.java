@@ -16,6 +16,8 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
 import org.segformer3d.data.io.AtomicFiles;
 
 /**
@@ -108,6 +110,36 @@ public record Split(List<String> train, List<String> validation, List<String> te
             folds.add(new Split(sorted(train), sorted(validation), List.of()));
         }
         return folds;
+    }
+
+    /**
+     * Draws a split of groups, so that no patient is on both sides, and returns that of their members.
+     *
+     * @param ids distinct ids in any order
+     * @param groupOf whose each is
+     * @param draw divides the distinct groups, for example {@code groups -> Split.trainTest(groups, 0.8, 42)}
+     */
+    public static Split byGroup(
+            Collection<String> ids, UnaryOperator<String> groupOf, Function<Collection<String>, Split> draw) {
+        return draw.apply(groups(ids, groupOf)).members(ids, groupOf);
+    }
+
+    /** Returns the distinct groups of some ids in order, for {@link #kFold} and then {@link #members}. */
+    public static List<String> groups(Collection<String> ids, UnaryOperator<String> groupOf) {
+        return ids.stream().map(groupOf).distinct().sorted().toList();
+    }
+
+    /** Returns the split of the members when this is one of groups; each part in order of id. */
+    public Split members(Collection<String> ids, UnaryOperator<String> groupOf) {
+        List<List<String>> parts = new ArrayList<>();
+        for (List<String> part : List.of(train, validation, test)) {
+            Set<String> groups = new HashSet<>(part);
+            parts.add(ids.stream()
+                    .filter(id -> groups.contains(groupOf.apply(id)))
+                    .sorted()
+                    .toList());
+        }
+        return new Split(parts.get(0), parts.get(1), parts.get(2));
     }
 
     private static void checkFraction(double fraction, int cases, int least) {

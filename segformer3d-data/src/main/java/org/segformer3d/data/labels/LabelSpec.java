@@ -147,6 +147,9 @@ public record LabelSpec(Mode mode, List<Region> regions) {
      *   <li>{@code brats2017}: the Decathlon's Task01 coding, 1 edema, 2 non-enhancing core, 3 enhancing tumour
      *   <li>{@code brats2021}: the challenge's own coding up to 2021, 1 necrotic core, 2 edema, 4 enhancing tumour
      *   <li>{@code brats2023}: the same with 3 for enhancing tumour
+     *   <li>{@code acdc}: background, right ventricle, myocardium, left ventricle
+     *   <li>{@code btcv13}: background and the thirteen organs of Synapse's abdominal CT
+     *   <li>{@code synapse8}: the eight of them that TransUNet and nnFormer report, the others being background
      * </ul>
      *
      * All three give the channels TC, WT, ET in this order, as the official BraTS2017 run has them.
@@ -167,7 +170,51 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         presets.put("brats2017", brats(2, 1, 3));
         presets.put("brats2021", brats(1, 2, 4));
         presets.put("brats2023", brats(1, 2, 3));
+        presets.put("acdc", classes(List.of(0), List.of("RV", "MYO", "LV"), List.of(1, 2, 3)));
+        presets.put(
+                "synapse8",
+                classes(
+                        List.of(0, 5, 9, 10, 12, 13),
+                        List.of(
+                                "aorta",
+                                "gallbladder",
+                                "left_kidney",
+                                "right_kidney",
+                                "liver",
+                                "pancreas",
+                                "spleen",
+                                "stomach"),
+                        List.of(8, 4, 3, 2, 6, 11, 1, 7)));
+        presets.put(
+                "btcv13",
+                classes(
+                        List.of(0),
+                        List.of(
+                                "spleen",
+                                "right_kidney",
+                                "left_kidney",
+                                "gallbladder",
+                                "esophagus",
+                                "liver",
+                                "stomach",
+                                "aorta",
+                                "inferior_vena_cava",
+                                "portal_and_splenic_vein",
+                                "pancreas",
+                                "right_adrenal_gland",
+                                "left_adrenal_gland"),
+                        List.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)));
         return presets;
+    }
+
+    /** Exclusive classes after a background of the given values. */
+    private static LabelSpec classes(List<Integer> background, List<String> names, List<Integer> values) {
+        List<Region> regions = new ArrayList<>();
+        regions.add(new Region("background", background, 0));
+        for (int n = 0; n < names.size(); n++) {
+            regions.add(Region.of(names.get(n), values.get(n)));
+        }
+        return new LabelSpec(Mode.SOFTMAX, regions);
     }
 
     private static LabelSpec brats(int core, int edema, int enhancing) {

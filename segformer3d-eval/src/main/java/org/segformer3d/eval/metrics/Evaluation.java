@@ -21,6 +21,7 @@ import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.labels.LabelSpec;
@@ -103,7 +104,7 @@ public record Evaluation(
      */
     public EvaluationSummary run() throws IOException {
         Map<String, Path> predicted = files(predictions, "predicted label volumes");
-        Map<String, Path> truth = files(labels, "true label volumes");
+        Map<String, Path> truth = truth();
         Set<String> ids = new TreeSet<>();
         cases.ifPresentOrElse(ids::addAll, () -> {
             ids.addAll(predicted.keySet());
@@ -253,6 +254,21 @@ public record Evaluation(
         maker.put("backend", provenance.get("backend"));
         maker.put("device", provenance.get("device"));
         return Optional.of(maker);
+    }
+
+    /** The labels of ACDC and Synapse aren't named as their images, so the data set's reader tells which is whose. */
+    private Map<String, Path> truth() throws IOException {
+        DatasetLayout layout = Files.isDirectory(labels)
+                ? DatasetLayout.detect(labels).orElse(DatasetLayout.FOLDERS)
+                : DatasetLayout.FOLDERS;
+        if (layout == DatasetLayout.FOLDERS) {
+            return files(labels, "true label volumes");
+        }
+        Map<String, Path> files = new TreeMap<>();
+        layout.read(labels)
+                .cases()
+                .forEach(one -> files.put(one.id(), one.label().orElseThrow()));
+        return files;
     }
 
     private static Map<String, Path> files(Path folder, String what) throws IOException {
