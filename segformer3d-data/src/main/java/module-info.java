@@ -11,6 +11,7 @@ module org.segformer3d.data {
     exports org.segformer3d.data.loading;
     exports org.segformer3d.data.nifti;
     exports org.segformer3d.data.npy;
+    exports org.segformer3d.data.planning;
     exports org.segformer3d.data.preprocessing;
     exports org.segformer3d.data.transform;
     exports org.segformer3d.data.volume;

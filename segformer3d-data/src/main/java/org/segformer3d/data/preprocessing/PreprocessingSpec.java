@@ -10,23 +10,29 @@ import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.Suggestions;
 
 /**
- * What happens to a scan before a network sees it, in this order: orientation, cropping, normalisation, resampling.
+ * What happens to a scan before a network sees it, in this order: orientation and order of axes, cropping, normalisation, resampling.
  *
  * <p>Normalisation comes before resampling so that its statistics are those of measured voxels, not of interpolated ones.
  *
  * @param orientation whether the axes are brought to RAS+
- * @param spacing target distance of voxel centres in mm along the three axes after orientation; empty to keep each scan's own
+ * @param spacing target distance of voxel centres in mm along the three axes after orientation and {@code axes}; empty to keep each scan's own
  * @param interpolation how images are resampled: {@link Interpolation#LINEAR} or {@link Interpolation#CUBIC}; labels always by linear
  *     interpolation of each value's mask, the largest winning
  * @param cropping whether empty borders are cut off
  * @param normalization how intensities are scaled
+ * @param axes which axis after orientation becomes the first, second and third, a permutation of 0, 1, 2; (2, 1, 0) puts axial slices
+ *     first, as arrays of slices do
+ * @param betweenSlices how images and labels are resampled along an axis whose voxels are more than three times as long as the shortest,
+ *     in the scan or in the target
  */
 public record PreprocessingSpec(
         Orienting orientation,
         Optional<List<Double>> spacing,
         Interpolation interpolation,
         Cropping cropping,
-        Normalization normalization) {
+        Normalization normalization,
+        List<Integer> axes,
+        BetweenSlices betweenSlices) {
     /** Which way the voxel axes point. */
     public enum Orienting {
         /** As in the file. */
@@ -43,16 +49,30 @@ public record PreprocessingSpec(
         NONZERO
     }
 
-    private static final String WHERE = "preprocessing";
-    private static final List<String> KEYS =
-            List.of("orientation", "spacing", "interpolation", "cropping", "normalization");
+    /** How values between slices far apart are found. */
+    public enum BetweenSlices {
+        /** By linear interpolation, images and masks of labels alike. */
+        LINEAR,
+        /** From the nearest slice, so that each slice is resampled by itself and none is a blend of two, as nnU-Net does. */
+        NEAREST
+    }
 
-    /** Checks the spacing. */
+    private static final String WHERE = "preprocessing";
+    private static final List<Integer> SAME_AXES = List.of(0, 1, 2);
+    private static final List<String> KEYS =
+            List.of("orientation", "axes", "spacing", "interpolation", "between_slices", "cropping", "normalization");
+
+    /** Checks spacing and axes. */
     public PreprocessingSpec {
         Objects.requireNonNull(orientation, "orientation");
         Objects.requireNonNull(interpolation, "interpolation");
         Objects.requireNonNull(cropping, "cropping");
         Objects.requireNonNull(normalization, "normalization");
+        Objects.requireNonNull(betweenSlices, "betweenSlices");
+        axes = List.copyOf(axes);
+        if (axes.size() != 3 || !axes.containsAll(SAME_AXES)) {
+            throw ConfigException.of(WHERE + ".axes", axes, "0, 1, 2 in any order");
+        }
         spacing = spacing.map(List::copyOf);
         spacing.ifPresent(mm -> {
             if (mm.size() != 3 || mm.stream().anyMatch(v -> !(v > 0) || v.isInfinite())) {
@@ -67,31 +87,67 @@ public record PreprocessingSpec(
     /** Returns the specification with nothing but the given normalisation. */
     public static PreprocessingSpec of(Normalization normalization) {
         return new PreprocessingSpec(
-                Orienting.AS_IS, Optional.empty(), Interpolation.LINEAR, Cropping.NONE, normalization);
+                Orienting.AS_IS,
+                Optional.empty(),
+                Interpolation.LINEAR,
+                Cropping.NONE,
+                normalization,
+                SAME_AXES,
+                BetweenSlices.LINEAR);
     }
 
     /** Returns a copy that brings the axes to RAS+, or doesn't. */
     public PreprocessingSpec withOrientation(Orienting other) {
-        return new PreprocessingSpec(other, spacing, interpolation, cropping, normalization);
+        return new PreprocessingSpec(other, spacing, interpolation, cropping, normalization, axes, betweenSlices);
     }
 
     /** Returns a copy that resamples to the given distances in mm. */
     public PreprocessingSpec withSpacing(Interpolation how, double first, double second, double third) {
         return new PreprocessingSpec(
-                orientation, Optional.of(List.of(first, second, third)), how, cropping, normalization);
+                orientation,
+                Optional.of(List.of(first, second, third)),
+                how,
+                cropping,
+                normalization,
+                axes,
+                betweenSlices);
     }
 
     /** Returns a copy with other cropping. */
     public PreprocessingSpec withCropping(Cropping other) {
-        return new PreprocessingSpec(orientation, spacing, interpolation, other, normalization);
+        return new PreprocessingSpec(orientation, spacing, interpolation, other, normalization, axes, betweenSlices);
+    }
+
+    /** Returns a copy that puts the axes into another order after orientation: which comes first, second and third. */
+    public PreprocessingSpec withAxes(int first, int second, int third) {
+        return new PreprocessingSpec(
+                orientation,
+                spacing,
+                interpolation,
+                cropping,
+                normalization,
+                List.of(first, second, third),
+                betweenSlices);
+    }
+
+    /** Returns a copy that resamples otherwise between slices far apart. */
+    public PreprocessingSpec withBetweenSlices(BetweenSlices other) {
+        return new PreprocessingSpec(orientation, spacing, interpolation, cropping, normalization, axes, other);
     }
 
     /** Returns this specification as plain maps, lists, text and numbers; {@link #fromMap} reads it back. */
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("orientation", orientation.name().toLowerCase(Locale.ROOT));
+        // Left out where they are the default, so that versions that don't know them read what they can do.
+        if (!axes.equals(SAME_AXES)) {
+            map.put("axes", axes);
+        }
         spacing.ifPresent(mm -> map.put("spacing", mm));
         map.put("interpolation", interpolation.name().toLowerCase(Locale.ROOT));
+        if (betweenSlices != BetweenSlices.LINEAR) {
+            map.put("between_slices", betweenSlices.name().toLowerCase(Locale.ROOT));
+        }
         map.put("cropping", cropping.name().toLowerCase(Locale.ROOT));
         map.put("normalization", normalization.toConfig());
         return map;
@@ -100,8 +156,8 @@ public record PreprocessingSpec(
     /**
      * Reads a specification from configuration.
      *
-     * <p>Keys, with what holds where one is absent: {@code orientation} (ras), {@code spacing} (kept), {@code interpolation} (linear),
-     * {@code cropping} (none), {@code normalization} (z_score).
+     * <p>Keys, with what holds where one is absent: {@code orientation} (ras), {@code axes} ([0, 1, 2]), {@code spacing} (kept), {@code
+     * interpolation} (linear), {@code between_slices} (linear), {@code cropping} (none), {@code normalization} (z_score).
      *
      * @throws ConfigException when a key is unknown or has the wrong kind of value
      */
@@ -120,7 +176,18 @@ public record PreprocessingSpec(
                 choice(map, "cropping", Cropping.values(), Cropping.NONE),
                 map.containsKey("normalization")
                         ? Normalization.fromConfig(map.get("normalization"))
-                        : Normalization.zScore());
+                        : Normalization.zScore(),
+                axes(map.get("axes")),
+                choice(map, "between_slices", BetweenSlices.values(), BetweenSlices.LINEAR));
+    }
+
+    private static List<Integer> axes(Object found) {
+        if (found == null) {
+            return SAME_AXES;
+        }
+        return ConfigValues.list(WHERE + ".axes", found).stream()
+                .map(axis -> axis == Math.rint(axis) ? axis.intValue() : -1)
+                .toList();
     }
 
     private static <E extends Enum<E>> E choice(Map<String, ?> map, String key, E[] constants, E otherwise) {

@@ -21,8 +21,8 @@ import org.slf4j.LoggerFactory;
  *
  * <p>Resampling gives an axis of n voxels of s mm round(n·s/t) voxels, at least one, for a target of t mm; the box stays the same, so the
  * real spacing may differ from t by up to half a voxel over the whole length. Along an axis whose voxels are more than three times as
- * long as the shortest ones, images are interpolated linearly even where the specification says cubic: a cubic through slices far apart
- * invents structure between them.
+ * long as the shortest ones, in the scan or in the target, images are never interpolated by cubics, which through slices far apart
+ * invent structure between them, but as {@link PreprocessingSpec#betweenSlices} says; labels likewise.
  *
  * <p>A preprocessor is immutable and safe for use by several threads; the volumes given aren't changed.
  */
@@ -141,7 +141,13 @@ public final class Preprocessor {
     }
 
     /** The steps between a scan and what is made of it. */
-    private record Way(Orientation orientation, Box inputBox, Box crop, Resampler resampler, Restoration restoration) {
+    private record Way(
+            Orientation orientation,
+            Box inputBox,
+            Box crop,
+            Resampler resampler,
+            Resampler labelResampler,
+            Restoration restoration) {
         Grid inputSize() {
             return restoration.inputGeometry().size();
         }
@@ -157,9 +163,16 @@ public final class Preprocessor {
     }
 
     private Orientation orientation(Geometry input) {
-        return spec.orientation() == PreprocessingSpec.Orienting.RAS
+        Orientation oriented = spec.orientation() == PreprocessingSpec.Orienting.RAS
                 ? Orientation.toRas(input.affine())
                 : Orientation.IDENTITY;
+        int[] source = new int[3];
+        boolean[] flipped = new boolean[3];
+        for (int axis = 0; axis < 3; axis++) {
+            source[axis] = oriented.source(spec.axes().get(axis));
+            flipped[axis] = oriented.flipped(spec.axes().get(axis));
+        }
+        return Orientation.of(source, flipped);
     }
 
     private Way way(String name, List<Volume> channels) {
@@ -175,7 +188,8 @@ public final class Preprocessor {
                 orientation,
                 inputBox,
                 crop,
-                new Resampler(crop.size(), size, perAxis(cropped)),
+                new Resampler(crop.size(), size, perAxis(cropped, spec.interpolation())),
+                new Resampler(crop.size(), size, perAxis(cropped, Interpolation.LINEAR)),
                 new Restoration(input, orientation, crop, cropped.resampled(size)));
     }
 
@@ -194,7 +208,7 @@ public final class Preprocessor {
                         name, "found label value " + values[n] + ", expected whole numbers of -32768…32767");
             }
         }
-        short[] resampled = new Resampler(way.crop().size(), size, Interpolation.LINEAR).applyLabels(labels);
+        short[] resampled = way.labelResampler().applyLabels(labels);
         return LabelValues.tensor(resampled, size.depth(), size.height(), size.width());
     }
 
@@ -318,13 +332,27 @@ public final class Preprocessor {
         return new Grid(size[0], size[1], size[2]);
     }
 
-    private List<Interpolation> perAxis(Geometry cropped) {
+    /** Returns how to interpolate along each axis: as given within slices, as the specification says between slices far apart. */
+    private List<Interpolation> perAxis(Geometry cropped, Interpolation within) {
         double[] spacing = cropped.spacing();
-        double finest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
+        Interpolation between = spec.betweenSlices() == PreprocessingSpec.BetweenSlices.NEAREST
+                ? Interpolation.NEAREST
+                : Interpolation.LINEAR;
         List<Interpolation> perAxis = new ArrayList<>();
         for (int axis = 0; axis < 3; axis++) {
-            perAxis.add(spacing[axis] > ANISOTROPIC * finest ? Interpolation.LINEAR : spec.interpolation());
+            boolean farApart = isFarApart(spacing, axis);
+            if (spec.spacing().isPresent()) {
+                double[] target = spec.spacing().get().stream()
+                        .mapToDouble(Double::doubleValue)
+                        .toArray();
+                farApart |= isFarApart(target, axis);
+            }
+            perAxis.add(farApart ? between : within);
         }
         return perAxis;
+    }
+
+    private static boolean isFarApart(double[] spacing, int axis) {
+        return spacing[axis] > ANISOTROPIC * Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
     }
 }

@@ -31,7 +31,8 @@ import org.segformer3d.api.config.Suggestions;
  *   <li>{@code rotate90}: probability 0.5
  *   <li>{@code rotate}: probability 0.2, max_angles [0.26, 0.26, 0.26] (radians), padding border (or zeros)
  *   <li>{@code scaling}: probability 0.2, factor [0.85, 1.2], padding border
- *   <li>{@code affine}: both in one: probability 0.2, max_angle 0.26, scale [0.85, 1.2], padding border
+ *   <li>{@code affine}: both in one: probability 0.2, max_angle 0.26, scale [0.85, 1.2], padding border, around [0, 1, 2] and
+ *       scaled [0, 1, 2] (which axes)
  *   <li>{@code elastic}: probability 0.2, spacing 16 (voxels), max 4 (voxels), padding border
  *   <li>{@code intensity_scale} (also {@code brightness}): probability 0.15, factor [0.75, 1.25]
  *   <li>{@code intensity_shift}: probability 0.15, max 0.1
@@ -78,7 +79,9 @@ public final class Augmentation {
                     s.number("max_angle", 0.26),
                     scale[0],
                     scale[1],
-                    s.padding("padding"));
+                    s.padding("padding"),
+                    s.axes("around"),
+                    s.axes("scaled"));
         });
         types.put("intensity_scale", s -> {
             double[] factor = s.range("factor", 0.75, 1.25);
