@@ -8,6 +8,7 @@ import org.segformer3d.cli.command.DoctorCommand;
 import org.segformer3d.cli.command.EvaluateCommand;
 import org.segformer3d.cli.command.ForwardCommand;
 import org.segformer3d.cli.command.ParityCommand;
+import org.segformer3d.cli.command.PlanCommand;
 import org.segformer3d.cli.command.PredictCommand;
 import org.segformer3d.cli.command.PreprocessCommand;
 import org.segformer3d.cli.command.ProfileCommand;
@@ -45,6 +46,7 @@ import picocli.CommandLine.Spec;
             BundleCommand.class,
             ForwardCommand.class,
             ConvertCommand.class,
+            PlanCommand.class,
             PreprocessCommand.class,
             SplitCommand.class,
             ProfileCommand.class,

@@ -30,7 +30,9 @@ import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.run.Planning;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -112,15 +114,22 @@ public final class PreprocessCommand implements Callable<Integer> {
         if (what.dataset != null) {
             return official();
         }
+        requireFree();
         Path config = what.config;
-        ExperimentConfig experiment = ExperimentConfig.read(config);
-        Path root = data.or(experiment.dataset()::root)
+        List<String> changes = data.map(folder -> List.of("dataset_parameters.root="
+                        + TrainCommand.quoted(folder.toAbsolutePath().toString())))
+                .orElse(List.of());
+        ExperimentConfig experiment = Planning.of(ExperimentConfig.read(config).withOverrides(changes))
+                .config();
+        DatasetSettings settings = experiment.dataset();
+        Path root = settings.root()
                 .orElseThrow(
                         () -> new ConfigException(
                                 config
                                         + ": dataset_parameters.root: found null, expected the folder of the data set; or give --data"));
-        requireFree();
-        SegmentationDataset dataset = DatasetReader.read(root);
+        SegmentationDataset dataset = settings.type().isOfficial()
+                ? DatasetReader.read(root)
+                : settings.type().layout().read(root);
         List<Case> cases = new ArrayList<>(dataset.cases());
         cases.addAll(dataset.unlabelled());
         PreprocessingSpec preprocessing = experiment.dataset().preprocessing();

@@ -13,8 +13,9 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.segformer3d.data.dataset.CaseTable;
 import org.segformer3d.data.dataset.CaseTable.Row;
-import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.OfficialPairs;
+import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
 import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
@@ -98,15 +99,21 @@ public final class SplitCommand implements Callable<Integer> {
         }
         Path file = output.orElseThrow(() -> new ParameterException(
                 spec.commandLine(), "Missing required option: '--output=FILE', the split file to write"));
-        List<String> ids = DatasetReader.read(data).ids();
+        DatasetLayout layout = Files.isDirectory(data)
+                ? DatasetLayout.detect(data).orElse(DatasetLayout.FOLDERS)
+                : DatasetLayout.FOLDERS;
+        SegmentationDataset dataset = layout.read(data);
+        List<String> ids = dataset.ids();
+        // What is drawn are patients where the data set tells whose each case is.
+        List<String> groups = Split.groups(ids, dataset::groupOf);
         Map<Path, Split> splits = new LinkedHashMap<>();
         if (folds.isPresent()) {
-            List<Split> all = Split.kFold(ids, folds.get(), seed);
+            List<Split> all = Split.kFold(groups, folds.get(), seed);
             for (int fold = 0; fold < all.size(); fold++) {
-                splits.put(foldFile(file, fold), all.get(fold));
+                splits.put(foldFile(file, fold), all.get(fold).members(ids, dataset::groupOf));
             }
         } else {
-            splits.put(file, draw(ids));
+            splits.put(file, draw(groups).members(ids, dataset::groupOf));
         }
         List<Map<String, Object>> written = new ArrayList<>();
         PrintWriter out = spec.commandLine().getOut();

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.transform.Augmentation;
@@ -17,7 +18,7 @@ import org.segformer3d.train.config.ExperimentConfig.Values;
  * What is trained on and how it is cut into batches.
  *
  * @param type layout of the data
- * @param root folder of a decathlon or nnunet data set, empty when none is named
+ * @param root folder of the data set for all types but the official ones, empty when none is named
  * @param trainList official training list, for the brats types
  * @param validationList official validation list, for the brats types
  * @param split who trains, validates and tests
@@ -26,6 +27,8 @@ import org.segformer3d.train.config.ExperimentConfig.Values;
  * @param foregroundFraction share of the patches centred on a labelled voxel
  * @param augmentation random changes of patches, in this order
  * @param preprocessing what is done to a scan
+ * @param plan where the plan comes from that preprocessing, patch and batch are to follow, empty when there is none (any more)
+ * @param planMemory bytes that a training step may take in a plan that is made
  * @param labels what the channels mean
  * @param cached whether prepared cases stay in memory
  * @param cacheFolder folder that keeps prepared cases from run to run, empty for none
@@ -45,6 +48,8 @@ public record DatasetSettings(
         double foregroundFraction,
         List<RandomTransform> augmentation,
         PreprocessingSpec preprocessing,
+        Optional<PlanSettings> plan,
+        long planMemory,
         LabelSettings labels,
         boolean cached,
         Optional<Path> cacheFolder,
@@ -52,6 +57,9 @@ public record DatasetSettings(
         boolean shuffled,
         int workers,
         boolean dropLast) {
+    /** Stands for a plan that is made from the training cases. */
+    static final String AUTO = "auto";
+
     private static final Grid OFFICIAL_PATCH = new Grid(96, 96, 96);
     private static final int OFFICIAL_SAMPLES = 4;
 
@@ -64,11 +72,30 @@ public record DatasetSettings(
         /** dataset.json, imagesTr, labelsTr of the Medical Segmentation Decathlon. */
         DECATHLON,
         /** The same as nnU-Net v2 writes it. */
-        NNUNET;
+        NNUNET,
+        /** The patients' folders of the Automated Cardiac Diagnosis Challenge. */
+        ACDC,
+        /** img and label of Synapse's abdominal CT (BTCV). */
+        SYNAPSE;
 
         /** Returns whether this is one of the official layouts. */
         public boolean isOfficial() {
             return this == BRATS2017_SEG || this == BRATS2021_SEG;
+        }
+
+        /**
+         * Returns how the files of a data set of this type are laid out.
+         *
+         * @throws IllegalStateException for the official types, whose cases stand in lists
+         */
+        public DatasetLayout layout() {
+            return switch (this) {
+                case DECATHLON, NNUNET -> DatasetLayout.FOLDERS;
+                case ACDC -> DatasetLayout.ACDC;
+                case SYNAPSE -> DatasetLayout.SYNAPSE;
+                case BRATS2017_SEG, BRATS2021_SEG ->
+                    throw new IllegalStateException(this + " has lists of cases instead of a data set's folder");
+            };
         }
     }
 
@@ -89,12 +116,21 @@ public record DatasetSettings(
     /**
      * Who trains, validates and tests.
      *
-     * @param file split file, empty when the split is drawn
+     * @param file split file, empty when there is none
+     * @param published whether nnFormer's lists are followed; otherwise, without a file, the split is drawn, by patient
      * @param testFraction share of the cases kept for the end
      * @param validationFraction share of the others that choose the best weights
      * @param seed of the draw
      */
-    public record SplitSettings(Optional<Path> file, double testFraction, double validationFraction, long seed) {}
+    public record SplitSettings(
+            Optional<Path> file, boolean published, double testFraction, double validationFraction, long seed) {}
+
+    /**
+     * Where a plan comes from.
+     *
+     * @param file plan file, empty to make the plan from the training cases
+     */
+    public record PlanSettings(Optional<Path> file) {}
 
     /**
      * What the channels mean.
@@ -118,6 +154,7 @@ public record DatasetSettings(
                 list(values, "val"),
                 new SplitSettings(
                         values.optionalPath(d + "split.file"),
+                        values.text(d + "split.preset").equals("nnformer"),
                         values.number(d + "split.test_fraction"),
                         values.number(d + "split.validation_fraction"),
                         values.seed(d + "split.seed")),
@@ -126,6 +163,10 @@ public record DatasetSettings(
                 values.number(d + "foreground_fraction"),
                 augmentation(values.get(d + "augmentation"), type),
                 PreprocessingSpec.fromMap(values.map(d + "preprocessing")),
+                values.optionalText(d + "plan")
+                        .map(plan ->
+                                new PlanSettings(plan.equals(AUTO) ? Optional.empty() : Optional.of(Path.of(plan)))),
+                (long) (values.number(d + "plan_memory") * (1L << 30)),
                 new LabelSettings(
                         "softmax".equals(map.get("mode")),
                         map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty()),

@@ -23,6 +23,7 @@ import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.OptimizerSpec;
 import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.planning.Plan;
 import org.segformer3d.train.schedule.ScheduleSpec;
 
 /**
@@ -34,6 +35,9 @@ import org.segformer3d.train.schedule.ScheduleSpec;
  */
 public final class ExperimentConfig {
     private final Map<String, Object> tree;
+    /** What was written down rather than taken from the defaults, as it was written; decides what a plan may say. */
+    private final Map<String, Object> given;
+
     private final SegFormer3DConfig model;
     private final LossSpec loss;
     private final OptimizerSpec optimizer;
@@ -45,8 +49,9 @@ public final class ExperimentConfig {
     private final ValidationSettings validation;
     private final OutputSettings output;
 
-    private ExperimentConfig(Map<String, Object> tree) {
+    private ExperimentConfig(Map<String, Object> tree, Map<String, Object> given) {
         this.tree = ConfigKey.canonical(tree);
+        this.given = ConfigKey.canonical(given);
         Values values = new Values(this.tree);
         this.model = SegFormer3DConfig.fromMap(values.map("model_parameters"));
         this.backend = BackendSettings.of(values);
@@ -96,7 +101,8 @@ public final class ExperimentConfig {
         if (!(root instanceof Map<?, ?>)) {
             throw new ConfigException(source + ": found " + root + ", expected a map of sections");
         }
-        return resolve(ConfigKey.stringKeys(root), source, base);
+        Map<String, Object> given = ConfigKey.stringKeys(root);
+        return resolve(given, given, source, base);
     }
 
     /**
@@ -107,7 +113,8 @@ public final class ExperimentConfig {
      * @throws ConfigException when a key is unknown or has a wrong value
      */
     public static ExperimentConfig of(Map<String, ?> values, Path base) {
-        return resolve(ConfigKey.stringKeys(values), "configuration", base);
+        Map<String, Object> given = ConfigKey.stringKeys(values);
+        return resolve(given, given, "configuration", base);
     }
 
     /**
@@ -122,6 +129,7 @@ public final class ExperimentConfig {
             return this;
         }
         Map<String, Object> changed = mutable(tree);
+        Map<String, Object> written = mutable(given);
         for (String assignment : assignments) {
             int equals = assignment.indexOf('=');
             if (equals < 1) {
@@ -129,9 +137,53 @@ public final class ExperimentConfig {
                         "--set " + assignment + ": expected key=value, such as" + " training_parameters.num_epochs=20");
             }
             String path = assignment.substring(0, equals).strip();
-            put(changed, path, parseYaml(assignment.substring(equals + 1), "--set " + path));
+            Object value = parseYaml(assignment.substring(equals + 1), "--set " + path);
+            put(changed, path, value);
+            put(written, path, value);
         }
-        return resolve(changed, "--set", Path.of("").toAbsolutePath());
+        return resolve(changed, written, "--set", Path.of("").toAbsolutePath());
+    }
+
+    /**
+     * Returns this experiment with what a plan says about preprocessing, patches, windows and batches, except where this experiment was
+     * given values of its own; it then names no plan any more.
+     *
+     * <p>Keys of {@code preprocessing} count one by one. Where a patch size was given but no window, the window is as large as the patch.
+     *
+     * @param plan never {@code null}
+     * @throws ConfigException when a value of the plan doesn't suit this experiment
+     */
+    public ExperimentConfig withPlan(Plan plan) {
+        Objects.requireNonNull(plan, "plan");
+        Map<String, Object> changed = mutable(tree);
+        Map<String, Object> preprocessing =
+                new LinkedHashMap<>(plan.preprocessing().toMap());
+        if (given("dataset_parameters.preprocessing") instanceof Map<?, ?> own) {
+            preprocessing.putAll(ConfigKey.stringKeys(own));
+        }
+        put(changed, "dataset_parameters.preprocessing", preprocessing);
+        Grid patch = plan.patch();
+        Object size = given("dataset_parameters.patch_size");
+        if (size == null) {
+            size = List.of(patch.depth(), patch.height(), patch.width());
+            put(changed, "dataset_parameters.patch_size", size);
+        }
+        if (given("sliding_window_inference.roi") == null) {
+            put(changed, "sliding_window_inference.roi", size);
+        }
+        if (given("dataset_parameters.train_dataloader_args.batch_size") == null) {
+            put(changed, "dataset_parameters.train_dataloader_args.batch_size", plan.batch());
+        }
+        put(changed, "dataset_parameters.plan", null);
+        return resolve(changed, changed, "plan", Path.of("").toAbsolutePath());
+    }
+
+    private Object given(String path) {
+        Object at = given;
+        for (String name : path.split("\\.")) {
+            at = at instanceof Map<?, ?> map ? map.get(name) : null;
+        }
+        return at;
     }
 
     /** Returns every key with its value as nested maps; integers are {@code Long}, other numbers {@code Double}. */
@@ -252,13 +304,14 @@ public final class ExperimentConfig {
         return "None".equals(value) ? null : value;
     }
 
-    private static ExperimentConfig resolve(Map<String, Object> found, String source, Path base) {
+    private static ExperimentConfig resolve(
+            Map<String, Object> found, Map<String, Object> given, String source, Path base) {
         try {
             Map<String, Object> flat = new LinkedHashMap<>();
             flatten("", found, flat);
             Map<String, Object> tree = new LinkedHashMap<>();
             ExperimentKeys.all().forEach((path, key) -> put(tree, path, key.read(flat.get(path), base)));
-            return new ExperimentConfig(tree);
+            return new ExperimentConfig(tree, given);
         } catch (IllegalArgumentException e) {
             throw new ConfigException(source + ": " + e.getMessage());
         }

@@ -255,10 +255,11 @@ final class ExperimentKeys {
         add(choice(
                 d + "dataset_type",
                 "brats2017_seg",
-                List.of("brats2017_seg", "brats2021_seg", "decathlon", "nnunet"),
+                List.of("brats2017_seg", "brats2021_seg", "decathlon", "nnunet", "acdc", "synapse"),
                 true,
                 "brats…: the official preprocessed .pt files listed in CSV files. decathlon and nnunet (our extensions): a folder with"
-                        + " dataset.json, imagesTr and labelsTr."));
+                        + " dataset.json, imagesTr and labelsTr. acdc: the patients' folders with Info.cfg. synapse: the folders img"
+                        + " and label."));
         for (String part : List.of("train", "val")) {
             String a = d + part + "_dataset_args.";
             add(path(
@@ -285,18 +286,36 @@ final class ExperimentKeys {
         add(integer(loader + "num_workers", 1L, 0, true, "Accepted; validation volumes are prepared once."));
         add(bool(loader + "drop_last", false, true, "Accepted; every volume is validated."));
 
-        add(path(d + "root", false, "decathlon, nnunet: folder of the data set."));
+        add(path(d + "root", false, "All types but brats…: folder of the data set."));
         add(
                 path(
                         d + "split.file",
                         false,
                         "JSON file {\"train\": [ids], \"validation\": [ids], \"test\": [ids]}; null: drawn by the keys below."));
+        add(choice(
+                d + "split.preset",
+                "none",
+                List.of("none", "nnformer"),
+                false,
+                "nnformer: the lists that publications on ACDC and Synapse share, instead of a draw."));
         add(fraction(d + "split.test_fraction", 0, "Share of the cases that nobody looks at before the end."));
         add(fraction(
                 d + "split.validation_fraction",
                 0.1,
                 "Share of the remaining cases that choose the best weights; 0: the last weights are the result."));
-        add(integer(d + "split.seed", 42L, Long.MIN_VALUE, false, "Seed of the split."));
+        add(integer(
+                d + "split.seed",
+                42L,
+                Long.MIN_VALUE,
+                false,
+                "Seed of the split; cases of one patient stay together."));
+        add(plan(d + "plan"));
+        add(number(
+                d + "plan_memory",
+                8.0,
+                NumberRange.POSITIVE,
+                false,
+                "GiB that a training step may take in a plan that is made here."));
         add(grid(
                 d + "patch_size",
                 null,
@@ -465,6 +484,23 @@ final class ExperimentKeys {
         });
         properties.put("layers", Map.of("type", "object", "additionalProperties", Map.of("type", "string")));
         return properties;
+    }
+
+    /** A path, or the word that asks for a plan to be made. */
+    private static ConfigKey plan(String path) {
+        ConfigKey file = path(
+                path,
+                false,
+                "Plan, as `segformer3d plan` writes it, that says preprocessing, patch_size, roi and batch_size where this file doesn't;"
+                        + " keys of `preprocessing` that stand here go before the plan's. auto: made from the training cases.");
+        return new ConfigKey(
+                path,
+                "path or auto",
+                null,
+                false,
+                file.description(),
+                file.schema(),
+                (key, found, base) -> DatasetSettings.AUTO.equals(found) ? found : file.read(found, base));
     }
 
     private static ConfigKey augmentation(String path) {

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.SegmentationRequest;
@@ -26,9 +27,10 @@ import org.segformer3d.train.run.TrainingOutcome.TestScores;
  * Segments the test cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
  *
  * @param cases the cases, all with label files
+ * @param root folder of the data set they are from
  * @param folder where predictions and scores go
  */
-record TestRun(List<Case> cases, Path folder) {
+record TestRun(List<Case> cases, Path root, Path folder) {
     /**
      * Segments and scores.
      *
@@ -43,7 +45,9 @@ record TestRun(List<Case> cases, Path folder) {
             BooleanSupplier stop)
             throws IOException {
         Path predictions = Files.createDirectories(folder.resolve("predictions"));
-        Path labels = cases.get(0).label().orElseThrow().getParent();
+        // A folder with one label file a case, or a data set whose labels lie in the patients' folders.
+        boolean together = DatasetLayout.detect(root).orElse(DatasetLayout.FOLDERS) == DatasetLayout.FOLDERS;
+        Path labels = together ? cases.get(0).label().orElseThrow().getParent() : root;
         try (Segmenter segmenter = Segmenter.open(backend, bundle)) {
             for (int n = 0; n < cases.size(); n++) {
                 if (stop.getAsBoolean()) {

@@ -7,6 +7,7 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.config.PlanFile;
 
 /**
  * Carries out an experiment: data → steps → validation → checkpoints → bundle.
@@ -35,13 +36,14 @@ public final class Trainer {
      */
     public static TrainingOutcome run(ExperimentConfig config, TrainerOptions options) throws IOException {
         Objects.requireNonNull(config, "config");
-        ExperimentConfig effective = options.applyTo(config);
+        Planning planning = Planning.of(options.applyTo(config));
+        ExperimentConfig effective = planning.config();
         // Data and folder come before the backend: what is misspelt shows before natives are loaded.
         TrainingData data = TrainingData.open(effective);
         RunFolder.check(folder(effective), options.resume());
         try (Backend backend = Backends.choose(effective.backend().name())
                 .open(effective.backend().options())) {
-            return run(effective, options, data, backend);
+            return run(planning, options, data, backend);
         }
     }
 
@@ -56,18 +58,23 @@ public final class Trainer {
         Objects.requireNonNull(config, "config");
         Objects.requireNonNull(options, "options");
         Objects.requireNonNull(backend, "backend");
-        return run(config, options, TrainingData.open(config), backend);
+        Planning planning = Planning.of(config);
+        return run(planning, options, TrainingData.open(planning.config()), backend);
     }
 
-    private static TrainingOutcome run(
-            ExperimentConfig config, TrainerOptions options, TrainingData data, Backend backend) throws IOException {
+    private static TrainingOutcome run(Planning planning, TrainerOptions options, TrainingData data, Backend backend)
+            throws IOException {
         if (!backend.supportsTraining()) {
             throw ConfigException.of(
                     "backend.name", "'" + backend.name() + "', which can't train", "one that can, such as libtorch");
         }
+        ExperimentConfig config = planning.config();
         // Only now is anything written.
         try (RunFolder folder = RunFolder.open(folder(config), options.resume());
                 TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
+            if (planning.plan().isPresent()) {
+                PlanFile.write(folder.file("plan.yaml"), planning.plan().get());
+            }
             return run.run();
         }
     }

@@ -4,14 +4,16 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.cache.VolumeCache;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.dataset.PublishedSplit;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
 import org.segformer3d.data.io.Sha256;
@@ -35,6 +37,7 @@ import org.segformer3d.train.config.ExperimentConfig;
  * @param validation cases to validate on; may be empty
  * @param test cases nobody looks at before the end; may be empty
  * @param split the ids of all three
+ * @param root folder of the data set
  * @param fingerprint SHA-256 over ids, file names and sizes, which tells another data set from this one
  * @param files every file of the cases
  */
@@ -45,6 +48,7 @@ record TrainingData(
         CaseSource validation,
         List<Case> test,
         Split split,
+        Path root,
         String fingerprint,
         List<Path> files) {
 
@@ -61,11 +65,16 @@ record TrainingData(
         return data;
     }
 
-    private static TrainingData folder(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
+    /** Returns the data set of any type but the official ones. */
+    static SegmentationDataset dataset(DatasetSettings settings) throws IOException {
         Path root = settings.root()
-                .orElseThrow(() -> ConfigException.of(
-                        "dataset_parameters.root", "null", "the folder of the data set (it has a dataset.json)"));
-        SegmentationDataset dataset = DatasetReader.read(root);
+                .orElseThrow(() -> ConfigException.of("dataset_parameters.root", "null", "the folder of the data set"));
+        return settings.type().layout().read(root);
+    }
+
+    private static TrainingData folder(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
+        SegmentationDataset dataset = dataset(settings);
+        Path root = dataset.root();
         int channels = dataset.channels().size();
         if (channels != model.inChannels()) {
             throw ConfigException.of(
@@ -76,7 +85,7 @@ record TrainingData(
         LabelSpec labels = settings.labels()
                 .spec()
                 .orElseGet(() -> labels(dataset, settings.labels().softmax()));
-        Split split = split(settings.split(), dataset.ids());
+        Split split = split(settings, dataset);
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
         FileCases training = new FileCases(dataset.select(split.train()), channels, preprocessor);
         FileCases validation = new FileCases(dataset.select(split.validation()), channels, preprocessor);
@@ -88,11 +97,16 @@ record TrainingData(
                 kept(settings, validation, validation::key),
                 test,
                 split,
+                root,
                 fingerprint(dataset.cases()),
                 files(dataset.cases()));
     }
 
     private static TrainingData official(DatasetSettings settings) throws IOException {
+        if (settings.split().published()) {
+            throw new ConfigException(
+                    "dataset_parameters.split.preset: found nnformer, expected none, as nnFormer published no split of BraTS");
+        }
         OfficialCases training = OfficialCases.read(settings.trainList(), "train", settings.type());
         OfficialCases validation = OfficialCases.read(settings.validationList(), "val", settings.type());
         Split split;
@@ -101,7 +115,7 @@ record TrainingData(
             // One folder of raw scans without lists: drawn as for the other types.
             split = training.size() == 1
                     ? new Split(training.ids(), List.of(), List.of())
-                    : split(settings.split(), training.ids());
+                    : split(settings.split(), training.ids(), id -> id);
             training = training.select(split.train());
             validation = validation.select(split.validation());
         } else {
@@ -122,6 +136,7 @@ record TrainingData(
                 raw ? kept(settings, validation, validation::key) : cached(settings, validation),
                 List.of(),
                 split,
+                settings.trainList().root().orElseThrow(),
                 Sha256.of(files.stream().map(TrainingData::line).collect(Collectors.joining())),
                 List.copyOf(files));
     }
@@ -152,7 +167,23 @@ record TrainingData(
         return settings.cached() ? new CachedCases(source) : source;
     }
 
-    private static Split split(SplitSettings settings, List<String> ids) throws IOException {
+    /** Returns the experiment's split of a data set: published, from its file, or drawn by patient. */
+    static Split split(DatasetSettings settings, SegmentationDataset dataset) throws IOException {
+        if (!settings.split().published()) {
+            return split(settings.split(), dataset.ids(), dataset::groupOf);
+        }
+        if (settings.split().file().isPresent()) {
+            throw new ConfigException("dataset_parameters.split: found both a file and a preset, expected one of them");
+        }
+        try {
+            return PublishedSplit.nnFormer(settings.type().layout(), dataset);
+        } catch (IllegalArgumentException e) {
+            throw new ConfigException("dataset_parameters.split.preset: " + e.getMessage());
+        }
+    }
+
+    private static Split split(SplitSettings settings, List<String> ids, UnaryOperator<String> groupOf)
+            throws IOException {
         if (settings.file().isPresent()) {
             Split split = Split.read(settings.file().get());
             if (split.train().isEmpty()) {
@@ -161,24 +192,28 @@ record TrainingData(
             }
             return split;
         }
-        double kept = 1 - settings.testFraction();
-        boolean test = settings.testFraction() > 0;
-        boolean validation = settings.validationFraction() > 0;
         try {
-            if (test && validation) {
-                return Split.trainValidationTest(ids, kept, settings.validationFraction(), settings.seed());
-            }
-            if (test) {
-                return Split.trainTest(ids, kept, settings.seed());
-            }
-            if (validation) {
-                Split two = Split.trainTest(ids, 1 - settings.validationFraction(), settings.seed());
-                return new Split(two.train(), two.test(), List.of());
-            }
-            return new Split(ids, List.of(), List.of());
+            return Split.byGroup(ids, groupOf, groups -> drawn(settings, groups));
         } catch (IllegalArgumentException e) {
             throw new ConfigException("dataset_parameters.split: " + e.getMessage());
         }
+    }
+
+    private static Split drawn(SplitSettings settings, Collection<String> groups) {
+        double kept = 1 - settings.testFraction();
+        boolean test = settings.testFraction() > 0;
+        boolean validation = settings.validationFraction() > 0;
+        if (test && validation) {
+            return Split.trainValidationTest(groups, kept, settings.validationFraction(), settings.seed());
+        }
+        if (test) {
+            return Split.trainTest(groups, kept, settings.seed());
+        }
+        if (validation) {
+            Split two = Split.trainTest(groups, 1 - settings.validationFraction(), settings.seed());
+            return new Split(two.train(), two.test(), List.of());
+        }
+        return new Split(List.copyOf(groups), List.of(), List.of());
     }
 
     /** Returns the channels for the classes that a data set names itself. */

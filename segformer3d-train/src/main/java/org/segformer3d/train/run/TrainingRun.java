@@ -766,7 +766,7 @@ final class TrainingRun implements AutoCloseable {
                 writeBundle(Checkpoint.read(folder.best()).state(), history.get(position.bestEpoch()));
             }
             if (config.validation().test() && !data.test().isEmpty()) {
-                test = Optional.ofNullable(new TestRun(data.test(), folder.test())
+                test = Optional.ofNullable(new TestRun(data.test(), data.root(), folder.test())
                         .run(
                                 backend,
                                 ModelBundle.read(folder.bundle()),

@@ -60,7 +60,7 @@ class DocumentationTests {
     @Nested
     class Examples {
         @ParameterizedTest
-        @ValueSource(strings = {"brats2017.yaml", "hippocampus.yaml"})
+        @ValueSource(strings = {"acdc.yaml", "brats2017.yaml", "hippocampus.yaml", "synapse.yaml"})
         void areRead(String name) throws IOException {
             ExperimentConfig config =
                     ExperimentConfig.read(root().resolve("examples").resolve(name));

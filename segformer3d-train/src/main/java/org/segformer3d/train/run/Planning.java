@@ -1,0 +1,82 @@
+package org.segformer3d.train.run;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.SegmentationDataset;
+import org.segformer3d.data.planning.Fingerprint;
+import org.segformer3d.data.planning.Plan;
+import org.segformer3d.data.planning.Planner;
+import org.segformer3d.train.config.DatasetSettings;
+import org.segformer3d.train.config.DatasetSettings.PlanSettings;
+import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.config.PlanFile;
+
+/**
+ * Makes plans of experiments' data sets and carries them out.
+ *
+ * @param config the experiment as the plan makes it
+ * @param plan the plan, empty when the experiment names none
+ */
+public record Planning(ExperimentConfig config, Optional<Plan> plan) {
+
+    /**
+     * Reads or makes the plan that an experiment names and applies it.
+     *
+     * @param config the experiment, never {@code null}; one without a plan comes back as it is
+     * @throws ConfigException when the plan is missing or wrong, or doesn't suit the experiment
+     * @throws IOException when data can't be read
+     */
+    public static Planning of(ExperimentConfig config) throws IOException {
+        Objects.requireNonNull(config, "config");
+        Optional<PlanSettings> settings = config.dataset().plan();
+        if (settings.isEmpty()) {
+            return new Planning(config, Optional.empty());
+        }
+        requireFolder(config.dataset());
+        Optional<Path> file = settings.get().file();
+        Plan plan = file.isPresent()
+                ? PlanFile.read(file.get())
+                : make(config, config.dataset().planMemory(), done -> {});
+        return new Planning(config.withPlan(plan), Optional.of(plan));
+    }
+
+    /**
+     * Makes the plan of an experiment's data set from its training cases.
+     *
+     * @param config the experiment; a plan that it names isn't read
+     * @param memory bytes that a training step may take
+     * @param done called with the number of cases looked at so far
+     * @throws ConfigException when the data set suits no plan
+     * @throws IOException when data can't be read
+     */
+    public static Plan make(ExperimentConfig config, long memory, IntConsumer done) throws IOException {
+        DatasetSettings settings = config.dataset();
+        requireFolder(settings);
+        SegmentationDataset dataset = TrainingData.dataset(settings);
+        Fingerprint fingerprint = Fingerprint.of(dataset.channels(), cases(settings, dataset), done);
+        return new Planner(config.model(), memory).plan(dataset.name(), fingerprint);
+    }
+
+    /** Returns how many cases a plan looks at: those that the experiment trains on. */
+    public static int cases(ExperimentConfig config) throws IOException {
+        requireFolder(config.dataset());
+        return cases(config.dataset(), TrainingData.dataset(config.dataset())).size();
+    }
+
+    private static List<Case> cases(DatasetSettings settings, SegmentationDataset dataset) throws IOException {
+        return dataset.select(TrainingData.split(settings, dataset).train());
+    }
+
+    private static void requireFolder(DatasetSettings settings) {
+        if (settings.type().isOfficial()) {
+            throw new ConfigException(
+                    "dataset_parameters.plan: found one for the official preprocessed files, expected null, as they are prepared already");
+        }
+    }
+}
