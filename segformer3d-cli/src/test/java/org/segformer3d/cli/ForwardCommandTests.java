@@ -180,7 +180,7 @@ class ForwardCommandTests {
                 strings = {
                     "--backend=nonsense",
                     "--device=gpu",
-                    "--precision=bfloat16",
+                    "--precision=float8",
                     "--implementation=quick",
                     "--threads=0",
                     "--threads=many"
@@ -189,6 +189,14 @@ class ForwardCommandTests {
             Run run = forward(TinyModel.inputFile(folder, "input", 1, 1, 16, 16, 16), option);
             assertThat(run.code()).isEqualTo(2);
             assertThat(run.err()).contains(option.substring(option.indexOf('=') + 1));
+            assertThat(output).doesNotExist();
+        }
+
+        @Test
+        void aPrecisionThatTheDeviceHasNot() throws IOException {
+            Run run = forward(TinyModel.inputFile(folder, "input", 1, 1, 16, 16, 16), "--precision", "float16");
+            assertThat(run.code()).isEqualTo(1);
+            assertThat(run.err()).hasLineCount(1).contains("float16 is for GPUs; ask for float32");
             assertThat(output).doesNotExist();
         }
 

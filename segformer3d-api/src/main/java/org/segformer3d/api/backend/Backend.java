@@ -48,7 +48,7 @@ public interface Backend extends AutoCloseable {
 
     /** Returns the floating-point type it computes in. */
     default DType computeType() {
-        return options().computeType();
+        return options().isReducedPrecision() ? DType.FLOAT32 : options().computeType();
     }
 
     /** Returns names and versions of the libraries it computes with, for provenance. */

@@ -9,7 +9,9 @@ import org.segformer3d.api.tensor.Device;
  * How a backend is opened.
  *
  * @param device where to compute, never {@code null}
- * @param computeType {@link DType#FLOAT32} or {@link DType#FLOAT64}, never {@code null}
+ * @param computeType {@link DType#FLOAT32} or {@link DType#FLOAT64}, or a reduced precision for prediction, {@link DType#BFLOAT16} or
+ *     {@link DType#FLOAT16}, which a backend may refuse: networks then compute most products in it, while tensors and logits are
+ *     float32; never {@code null}
  * @param threads threads the backend computes with on the CPU; 0 for as many as there are processors
  * @param implementation which form of the network to use, never {@code null}
  */
@@ -48,12 +50,18 @@ public record BackendOptions(Device device, DType computeType, int threads, Impl
         Objects.requireNonNull(device, "device");
         Objects.requireNonNull(computeType, "computeType");
         Objects.requireNonNull(implementation, "implementation");
-        if (computeType != DType.FLOAT32 && computeType != DType.FLOAT64) {
-            throw new IllegalArgumentException("compute type: found " + computeType + ", expected FLOAT32 or FLOAT64");
+        if (!computeType.isFloating()) {
+            throw new IllegalArgumentException(
+                    "compute type: found " + computeType + ", expected FLOAT32, FLOAT64, BFLOAT16 or FLOAT16");
         }
         if (threads < 0) {
             throw new IllegalArgumentException("threads: found " + threads + ", expected 0 (all processors) or more");
         }
+    }
+
+    /** Returns whether networks compute in less than float32. */
+    public boolean isReducedPrecision() {
+        return computeType == DType.BFLOAT16 || computeType == DType.FLOAT16;
     }
 
     /** Returns the defaults: CPU, float32, as many threads as processors, the fastest form. */

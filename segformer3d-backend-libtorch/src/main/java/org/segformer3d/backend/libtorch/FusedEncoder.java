@@ -9,11 +9,11 @@ import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
-import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 
 /**
@@ -52,6 +52,9 @@ final class FusedEncoder {
     private final boolean cpu;
     /** oneDNN's convolutions are for float32 on the CPU. */
     private final boolean oneDnn;
+
+    /** Sums of exponentials need more digits than the reduced types have; libtorch's softmax sums in float32. */
+    private final boolean exponentials;
 
     private final Team team;
     private final List<Stage> stages = new ArrayList<>();
@@ -112,7 +115,8 @@ final class FusedEncoder {
         this.weights = weights;
         this.team = team;
         this.cpu = backend.device().type() == Device.Type.CPU;
-        this.oneDnn = cpu && backend.computeType() == DType.FLOAT32;
+        this.oneDnn = cpu && weights.type() == ScalarType.Float;
+        this.exponentials = weights.type() == ScalarType.Float || weights.type() == ScalarType.Double;
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
             stages.add(stage(i));
         }
@@ -216,7 +220,7 @@ final class FusedEncoder {
     List<Tensor> forward(Tensor volume, InputGeometry geometry) {
         List<Tensor> features = new ArrayList<>();
         Tensor x = FusedModel.step(() -> {
-            Tensor typed = volume.to(DTypes.of(backend.computeType()));
+            Tensor typed = volume.to(weights.type());
             return geometry.isPadded() ? Functional.canvas(typed, geometry.padded()) : typed.contiguous();
         });
         for (int i = 0; i < stages.size(); i++) {
@@ -230,10 +234,10 @@ final class FusedEncoder {
                     boolean ends = j + 1 == stage.blocks().size();
                     transform(stage.blocks().get(j), rows, grid, ends ? stage.end() : null, last);
                 }
-                return last;
+                return last.to(DTypes.of(backend.computeType()));
             });
             features.add(feature);
-            x = Functional.map(feature.unsqueeze(0), grid);
+            x = Functional.map(feature.to(weights.type()).unsqueeze(0), grid);
         }
         return features;
     }
@@ -329,7 +333,7 @@ final class FusedEncoder {
             Tensor keys = keyValue.narrow(1, i * d, d).mul(new Scalar(1 / Math.sqrt(d)));
             Tensor values = keyValue.narrow(1, c + i * d, d);
             double longestKey = Math.sqrt(keys.square().sum(1).max().item().toDouble());
-            boolean safe = a.longestQuery().get(i) * longestKey <= SAFE_EXPONENT;
+            boolean safe = exponentials && a.longestQuery().get(i) * longestKey <= SAFE_EXPONENT;
             if (count == 1) {
                 // with one head (W x + b)·k = x·(Wᵀk) + b·k, and the projection may act on the values: two products
                 // less a row
@@ -466,6 +470,6 @@ final class FusedEncoder {
     }
 
     private Tensor empty(long rows, long columns) {
-        return torch.empty(new long[] {rows, columns}, backend.floating(), new MemoryFormatOptional());
+        return torch.empty(new long[] {rows, columns}, backend.floating(weights.type()), new MemoryFormatOptional());
     }
 }

@@ -36,20 +36,21 @@ import org.segformer3d.api.weights.StateDict;
 final class FusedModel implements SegmentationModel {
     private final LibtorchBackend backend;
     private final SegFormer3DConfig config;
-    private final PreparedWeights weights;
+    private final List<PreparedWeights> weights;
     private final FusedEncoder encoder;
     private final FusedDecoder decoder;
     private final AtomicInteger running = new AtomicInteger();
     private volatile boolean closed;
 
-    private FusedModel(LibtorchBackend backend, SegFormer3DConfig config, PreparedWeights weights) {
+    private FusedModel(
+            LibtorchBackend backend, SegFormer3DConfig config, PreparedWeights encoder, PreparedWeights decoder) {
         this.backend = backend;
         this.config = config;
-        this.weights = weights;
+        this.weights = List.of(encoder, decoder);
         Team team = new Team(backend.threads());
-        this.encoder = new FusedEncoder(backend, config, weights, team);
+        this.encoder = new FusedEncoder(backend, config, encoder, team);
         this.decoder =
-                new FusedDecoder(backend, team, ModelLayout.decoder(config), weights, ModelLayout.decoderPrefix());
+                new FusedDecoder(backend, team, ModelLayout.decoder(config), decoder, ModelLayout.decoderPrefix());
     }
 
     /**
@@ -59,11 +60,17 @@ final class FusedModel implements SegmentationModel {
      */
     static FusedModel load(LibtorchBackend backend, SegFormer3DConfig config, StateDict weights) {
         weights.require(ModelLayout.of(config));
-        PreparedWeights prepared = new PreparedWeights(backend, weights);
+        // in a reduced precision the decoder stays in float32: its variances are quadratic forms, and it is a small
+        // part of the whole
+        PreparedWeights encoder = new PreparedWeights(
+                backend, weights, DTypes.of(backend.options().computeType()));
+        PreparedWeights decoder = new PreparedWeights(backend, weights, DTypes.of(backend.computeType()));
         try {
-            return backend.on(false, () -> LibtorchBackend.scoped(() -> new FusedModel(backend, config, prepared)));
+            return backend.on(
+                    false, () -> LibtorchBackend.scoped(() -> new FusedModel(backend, config, encoder, decoder)));
         } catch (RuntimeException e) {
-            prepared.close();
+            encoder.close();
+            decoder.close();
             throw e;
         }
     }
@@ -198,7 +205,7 @@ final class FusedModel implements SegmentationModel {
             return work.get();
         } finally {
             if (running.decrementAndGet() == 0 && closed) {
-                weights.close();
+                weights.forEach(PreparedWeights::close);
             }
         }
     }
@@ -212,7 +219,7 @@ final class FusedModel implements SegmentationModel {
     public void close() {
         closed = true;
         if (running.get() == 0) {
-            weights.close();
+            weights.forEach(PreparedWeights::close);
         }
     }
 }

@@ -53,8 +53,8 @@ final class LibtorchBackend implements Backend {
                 ? new org.bytedeco.pytorch.Device(torch.DeviceType.CPU)
                 : new org.bytedeco.pytorch.Device(
                         torch.DeviceType.CUDA, (byte) options.device().index());
-        this.floating = new TensorOptions(DTypes.of(options.computeType()))
-                .device(new org.bytedeco.pytorch.DeviceOptional(device));
+        this.floating =
+                new TensorOptions(DTypes.of(computeType())).device(new org.bytedeco.pytorch.DeviceOptional(device));
     }
 
     @Override
@@ -111,11 +111,15 @@ final class LibtorchBackend implements Backend {
                     "backend 'libtorch': the fused implementation has the paper's layers only; found replaced ones "
                             + config.layers() + "; ask for auto or plain");
         }
+        if (options.isReducedPrecision() && (replaced || options.implementation() == Implementation.PLAIN)) {
+            throw new BackendException("backend 'libtorch': only the fused implementation computes in "
+                    + options.computeType() + "; ask for auto, or for float32");
+        }
         boolean fused = switch (options.implementation()) {
             case PLAIN -> false;
             case FUSED -> true;
             // on CUDA the plain form is the default until the fused one has been measured there
-            case AUTO -> !replaced && options.device().type() == Device.Type.CPU;
+            case AUTO -> !replaced && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
         };
         return fused ? FusedModel.load(this, config, weights) : AssembledModel.load(this, config, weights);
     }
@@ -128,6 +132,10 @@ final class LibtorchBackend implements Backend {
     @Override
     public TrainingSession train(TrainingSpec spec) {
         requireOpen();
+        if (options.isReducedPrecision()) {
+            throw new BackendException("backend 'libtorch': training computes in float32 or float64; found precision "
+                    + options.computeType());
+        }
         if (options.implementation() == Implementation.FUSED) {
             throw new BackendException(
                     "backend 'libtorch': training has no fused implementation; ask for auto or plain");
@@ -230,8 +238,8 @@ final class LibtorchBackend implements Backend {
                     .asByteBuffer()
                     .put(bytes);
         }
-        if (host.dtype().isFloating() && host.dtype() != options.computeType()) {
-            tensor = tensor.to(DTypes.of(options.computeType()));
+        if (host.dtype().isFloating() && host.dtype() != computeType()) {
+            tensor = tensor.to(DTypes.of(computeType()));
         }
         return toDevice(tensor);
     }
@@ -275,6 +283,11 @@ final class LibtorchBackend implements Backend {
     /** Returns what new tensors of the compute type on the device are made with. */
     TensorOptions floating() {
         return floating;
+    }
+
+    /** Returns what new tensors of a type on the device are made with; it belongs to the open pointer scope. */
+    TensorOptions floating(torch.ScalarType type) {
+        return new TensorOptions(type).device(new org.bytedeco.pytorch.DeviceOptional(device));
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
@@ -57,6 +58,10 @@ public final class LibtorchProvider implements BackendProvider {
     public Backend open(BackendOptions options) {
         whyUnavailable(options.device()).ifPresent(reason -> {
             throw new BackendException("backend 'libtorch' on " + options.device() + ": " + reason);
+        });
+        ReducedPrecision.whyUnavailable(options).ifPresent(reason -> {
+            throw new BackendException(
+                    "backend 'libtorch' in " + options.computeType().name().toLowerCase(Locale.ROOT) + ": " + reason);
         });
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         return new LibtorchBackend(options.withThreads(threads));

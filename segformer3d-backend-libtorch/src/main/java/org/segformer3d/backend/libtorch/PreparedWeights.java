@@ -7,6 +7,7 @@ import java.util.Map;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.weights.StateDict;
 
@@ -14,16 +15,28 @@ import org.segformer3d.api.weights.StateDict;
 final class PreparedWeights implements AutoCloseable {
     private final LibtorchBackend backend;
     private final StateDict source;
+    private final ScalarType type;
     private final List<Tensor> kept = new ArrayList<>();
     private final Map<String, Tensor> named = new LinkedHashMap<>();
     private boolean closed;
 
-    PreparedWeights(LibtorchBackend backend, StateDict source) {
+    /**
+     * Starts with nothing prepared.
+     *
+     * @param type what prepared weights are rounded to
+     */
+    PreparedWeights(LibtorchBackend backend, StateDict source, ScalarType type) {
         this.backend = backend;
         this.source = source;
+        this.type = type;
     }
 
-    /** Returns an entry as it is, in the compute type. */
+    /** Returns what prepared weights are rounded to. */
+    ScalarType type() {
+        return type;
+    }
+
+    /** Returns an entry as it is, in the prepared type. */
     Tensor get(String name) {
         return named.computeIfAbsent(name, key -> keep(backend.copyIn(source.get(key))));
     }
@@ -41,9 +54,9 @@ final class PreparedWeights implements AutoCloseable {
                         .sqrt());
     }
 
-    /** Keeps a tensor, in the compute type, until this is closed. */
+    /** Keeps a tensor, in the prepared type, until this is closed. */
     Tensor keep(Tensor value) {
-        Tensor typed = value.to(DTypes.of(backend.computeType())).contiguous();
+        Tensor typed = value.to(type).contiguous();
         typed.retainReference();
         kept.add(typed);
         return typed;

@@ -55,6 +55,10 @@ public final class ReferenceProvider implements BackendProvider {
         if (options.implementation() == Implementation.FUSED) {
             throw new BackendException("backend 'reference' has no fused implementation; ask for auto or plain");
         }
+        if (options.isReducedPrecision()) {
+            throw new BackendException("backend 'reference' computes in float64 only; found precision "
+                    + options.computeType() + "; ask for float32 or float64");
+        }
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         return new ReferenceBackend(options.in(DType.FLOAT64).withThreads(threads));
     }

@@ -45,7 +45,8 @@ public final class BackendSelection {
             names = "--precision",
             paramLabel = "TYPE",
             converter = PrecisionConverter.class,
-            description = "float32 or float64 (default: float32).")
+            description =
+                    "float32 or float64; for prediction also bfloat16 or float16, where the device has them (default: float32).")
     private Optional<DType> precision = Optional.empty();
 
     @Option(
@@ -149,7 +150,11 @@ public final class BackendSelection {
             return switch (text) {
                 case "float32" -> DType.FLOAT32;
                 case "float64" -> DType.FLOAT64;
-                default -> throw new TypeConversionException("found '" + text + "', expected float32 or float64");
+                case "bfloat16" -> DType.BFLOAT16;
+                case "float16" -> DType.FLOAT16;
+                default ->
+                    throw new TypeConversionException(
+                            "found '" + text + "', expected float32, float64, bfloat16 or float16");
             };
         }
     }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -440,7 +441,7 @@ public final class ExperimentConfig {
                     values.optionalText("backend.name"),
                     new BackendOptions(
                             device,
-                            values.text("backend.precision").equals("float64") ? DType.FLOAT64 : DType.FLOAT32,
+                            DType.valueOf(values.text("backend.precision").toUpperCase(Locale.ROOT)),
                             values.integer("backend.threads"),
                             BackendOptions.Implementation.parse(values.text("backend.implementation"))));
         }
