@@ -4,6 +4,7 @@ import java.io.PrintWriter;
 import org.segformer3d.cli.command.BundleCommand;
 import org.segformer3d.cli.command.ConvertCommand;
 import org.segformer3d.cli.command.DemoCommand;
+import org.segformer3d.cli.command.DicomCommand;
 import org.segformer3d.cli.command.DoctorCommand;
 import org.segformer3d.cli.command.EvaluateCommand;
 import org.segformer3d.cli.command.ForwardCommand;
@@ -49,6 +50,7 @@ import picocli.CommandLine.Spec;
             PlanCommand.class,
             PreprocessCommand.class,
             SplitCommand.class,
+            DicomCommand.class,
             ProfileCommand.class,
             ParityCommand.class,
             DoctorCommand.class,

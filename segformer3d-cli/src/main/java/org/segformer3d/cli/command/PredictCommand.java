@@ -19,6 +19,7 @@ import org.segformer3d.cli.console.PredictionProgress;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
+import org.segformer3d.cli.option.DicomInputs;
 import org.segformer3d.cli.option.GridConverter;
 import org.segformer3d.cli.option.MemoryConverter;
 import org.segformer3d.cli.option.ModelSource;
@@ -61,9 +62,19 @@ public final class PredictCommand implements Callable<Integer> {
             paramLabel = "PATH",
             required = true,
             arity = "1..*",
-            description = "A scan (NIfTI, .npy), one file per channel in channel order, or folders of scans"
-                    + " (CASE_0000.nii.gz, CASE_0001.nii.gz, … are the channels of one case).")
+            description = "A scan (NIfTI, .npy), one file per channel in channel order, folders of scans"
+                    + " (CASE_0000.nii.gz, CASE_0001.nii.gz, … are the channels of one case), or folders or zip files of"
+                    + " DICOM, which an installed dcm2niix converts.")
     private List<Path> inputs;
+
+    @Option(
+            names = "--series",
+            paramLabel = "N",
+            split = ",",
+            description =
+                    "The DICOM series to segment, by number or UID as the command dicom lists them; several are the"
+                            + " channels, in order (default: the only one).")
+    private List<String> series = new ArrayList<>();
 
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "Folder to write to.")
     private Path output;
@@ -142,9 +153,16 @@ public final class PredictCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         ModelBundle bundle = source.read();
         ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
-        PredictionJob job =
-                new PredictionJob(inputs, new PredictionOutput(output, saveLogits, saveProbabilities), continuing);
         Outputs.checkFolder(output);
+        try (DicomInputs converted =
+                DicomInputs.convert(inputs, series, bundle.config().inChannels())) {
+            return predict(adjusted, converted.paths());
+        }
+    }
+
+    private int predict(ModelBundle adjusted, List<Path> paths) throws IOException {
+        PredictionJob job =
+                new PredictionJob(paths, new PredictionOutput(output, saveLogits, saveProbabilities), continuing);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();
