@@ -169,17 +169,6 @@ final class LibtorchTrainingSession implements TrainingSession {
         });
     }
 
-    @Override
-    public void observe(TrainingBatch batch) {
-        requireOpen();
-        backend.on(false, () -> {
-            try (Scope scope = backend.newScope()) {
-                forward(scope, scope.tensor(batch.input()), batch);
-            }
-            return null;
-        });
-    }
-
     private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
         dropout.seed(batch.seed());
         Tensor logits = network.forward(scope, input);

@@ -323,7 +323,7 @@ public final class ExperimentConfig {
         found.forEach((name, value) -> {
             String path = section.isEmpty() ? name : section + "." + name;
             if (!known.contains(name)) {
-                throw new ConfigException(Suggestions.unknownKey(section, name, known));
+                throw new ConfigException(unknown(section, name));
             }
             if (ExperimentKeys.all().containsKey(path)) {
                 flat.put(path, value);
@@ -334,6 +334,17 @@ public final class ExperimentConfig {
                         path, value, "a section with the keys " + String.join(", ", ExperimentKeys.childrenOf(path)));
             }
         });
+    }
+
+    /** Says what was probably meant: a key of this section, or one of that very name in another. */
+    private static String unknown(String section, String name) {
+        List<String> elsewhere = ExperimentKeys.paths().stream()
+                .filter(path -> path.endsWith("." + name))
+                .toList();
+        return elsewhere.isEmpty()
+                ? Suggestions.unknownKey(section, name, ExperimentKeys.childrenOf(section))
+                : (section.isEmpty() ? name : section + "." + name) + ": unknown key; did you mean '"
+                        + String.join("' or '", elsewhere) + "'?";
     }
 
     private static Map<String, Object> mutable(Map<String, Object> map) {

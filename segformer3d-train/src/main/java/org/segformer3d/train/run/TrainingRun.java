@@ -63,6 +63,9 @@ final class TrainingRun implements AutoCloseable {
             "trained on files that the official script had preprocessed; the bundle's own preprocessing, from"
                     + " dataset_parameters.preprocessing, isn't that script's, so predict from scans treated alike";
 
+    /** From this many bytes on, hashing takes long enough to say so. */
+    private static final long LARGE_DATA = 2L << 30;
+
     private final ExperimentConfig config;
     private final TrainerOptions options;
     private final TrainingData data;
@@ -100,8 +103,8 @@ final class TrainingRun implements AutoCloseable {
     TrainingOutcome run() throws IOException {
         // Refuses what doesn't fit the data, so it comes before anything is written.
         loader = new PatchLoader(data.training(), data.labels(), loaderSpec());
-        Optional<Checkpoint> resumed = start();
         try {
+            Optional<Checkpoint> resumed = start();
             if (position.batches() > loader.batchesPerEpoch()) {
                 // A checkpoint of a run on more data, taken amid an epoch that doesn't exist here.
                 position =
@@ -180,12 +183,15 @@ final class TrainingRun implements AutoCloseable {
                     : new Position(
                             found.epoch(), found.batches(), found.lossSum(), found.steps(), OptionalDouble.empty(), -1);
         }
+        trackers.addAll(trackers());
+        for (Tracker tracker : trackers) {
+            tracker.connect(position.steps());
+        }
         writing(folder.root(), () -> {
             writeProvenance(resumes);
             config.write(folder.config());
             data.split().write(folder.split());
         });
-        trackers.addAll(trackers());
         return checkpoint;
     }
 
@@ -205,6 +211,15 @@ final class TrainingRun implements AutoCloseable {
         general.put("seed", config.training().seed());
         general.put("data", data.name());
         general.put("data_fingerprint", data.fingerprint());
+        long bytes = 0;
+        for (Path file : data.files()) {
+            bytes += Files.exists(file) ? Files.size(file) : 0;
+        }
+        if (config.output().hashData() && bytes > LARGE_DATA) {
+            options.listener()
+                    .message("hashing the data, " + (bytes >> 30) + " GiB, for provenance.json; output.hash_data=false"
+                            + " leaves that out");
+        }
         RunProvenance.open(folder.file("provenance.json"))
                 .write(run, general, data.files(), config.output().hashData());
     }

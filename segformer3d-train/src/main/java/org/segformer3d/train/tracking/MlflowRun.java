@@ -121,7 +121,7 @@ public final class MlflowRun implements Tracker {
      * @throws IOException when the server doesn't answer or refuses
      */
     @Override
-    public void start(List<EpochRecord> history, long steps) throws IOException {
+    public void connect(long steps) throws IOException {
         if (steps > 0 && Files.isRegularFile(note)) {
             JsonNode noted = JSON.readTree(note.toFile());
             if (target.uri().toString().equals(noted.path("uri").asText())) {
@@ -154,6 +154,10 @@ public final class MlflowRun implements Tracker {
             List<?> some = parameters.subList(from, Math.min(parameters.size(), from + MOST_PARAMETERS));
             post("runs/log-batch", Map.of("run_id", runId, "params", some));
         }
+    }
+
+    @Override
+    public void start(List<EpochRecord> history, long steps) throws IOException {
         AtomicFiles.writeString(
                 note, JSON.writeValueAsString(Map.of("uri", target.uri().toString(), "run_id", runId)) + "\n");
     }

@@ -6,7 +6,14 @@ import java.util.List;
 /** Writes down how a run goes. Used by one thread. */
 public interface Tracker extends AutoCloseable {
     /**
-     * Called once, before anything else.
+     * Called once, before anything is written into the run's folder: the place to fail for whoever needs more than that folder.
+     *
+     * @param steps steps that are behind a resumed run; 0 for a new one
+     */
+    default void connect(long steps) throws IOException {}
+
+    /**
+     * Called once, before the first step.
      *
      * @param history the epochs that a resumed run has behind it; empty for a new one
      * @param steps steps that are behind it

@@ -169,6 +169,12 @@ class ExperimentConfigTests {
                     "did you mean 'num_epochs'");
             refuses(() -> parse("trainig_parameters: {num_epochs: 3}"), "did you mean 'training_parameters'");
             refuses(() -> parse("model_parameters: {embed_dim: [1]}"), "did you mean 'embed_dims'");
+            refuses(() -> parse("num_epochs: 3"), "did you mean 'training_parameters.num_epochs'");
+            refuses(
+                    () -> parse("training_parameters: {batch_size: 3}"),
+                    "training_parameters.batch_size: unknown key; did you mean"
+                            + " 'dataset_parameters.train_dataloader_args.batch_size' or"
+                            + " 'dataset_parameters.val_dataloader_args.batch_size'?");
         }
 
         @ParameterizedTest

@@ -627,6 +627,18 @@ class TrainerTests {
         }
 
         @Test
+        void isNotMadeForARunThatNobodyCanBeToldOf() {
+            assertThatThrownBy(() -> train("tracking.mlflow={enabled: true, uri: 'http://127.0.0.1:1'}"))
+                    .isInstanceOf(IOException.class)
+                    .hasMessageContaining("http://127.0.0.1:1: no MLflow server answers there");
+            assertThatThrownBy(() -> train("tracking.mlflow={enabled: true, uri: 'mlruns'}"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContaining("tracking.mlflow.uri: found 'mlruns'");
+
+            assertThat(folder.resolve("run")).doesNotExist();
+        }
+
+        @Test
         void keepsTheNewestFewEpochs() throws IOException {
             train("output.keep_last=3", "training_parameters.num_epochs=5");
 

@@ -11,6 +11,9 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +28,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.train.tracking.MlflowRun.Target;
 
@@ -96,6 +100,11 @@ class MlflowRunTests {
         return new MlflowRun(target(Optional.empty()), folder.resolve("mlflow.json"));
     }
 
+    private static void begin(MlflowRun run, long steps) throws IOException {
+        run.connect(steps);
+        run.start(List.of(), steps);
+    }
+
     private static EpochRecord record() {
         Map<String, Double> classes = new LinkedHashMap<>();
         classes.put("left: kidney", 0.5);
@@ -119,7 +128,7 @@ class MlflowRunTests {
         @Test
         void isCreatedInItsExperimentWithItsParametersInPieces() throws IOException {
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
             }
 
             assertThat(calls.get(0).method()).isEqualTo("GET");
@@ -142,7 +151,7 @@ class MlflowRunTests {
         void makesTheExperimentWhenItIsNotThere() throws IOException {
             known = false;
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
             }
 
             assertThat(calls("experiments/create").get(0).body().path("name").asText())
@@ -154,7 +163,7 @@ class MlflowRunTests {
         @Test
         void hasStepsAndEpochsAsMetricsUnderNamesThatTheServerTakes() throws IOException {
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
                 run.step(30, 0.5, 2);
                 run.epoch(List.of(record()));
                 run.finished(true);
@@ -181,11 +190,11 @@ class MlflowRunTests {
         @Test
         void thatIsResumedGoesOnUnderItsName() throws IOException {
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
                 run.finished(false);
             }
             try (MlflowRun run = run()) {
-                run.start(List.of(record()), 30);
+                begin(run, 30);
                 run.finished(true);
             }
 
@@ -198,12 +207,55 @@ class MlflowRunTests {
         @Test
         void thatEndsInAnErrorHasFailed() throws IOException {
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
             }
 
             assertThat(calls("runs/update").get(0).body().path("status").asText())
                     .isEqualTo("FAILED");
         }
+    }
+
+    /** With {@code -Dtest.argLine=-Dsegformer3d.mlflow=http://127.0.0.1:5000}, where {@code mlflow server} runs. */
+    @Test
+    @EnabledIfSystemProperty(named = "segformer3d.mlflow", matches = "http.+")
+    void isUnderstoodByMlflowItself() throws Exception {
+        String uri = System.getProperty("segformer3d.mlflow");
+        Target target = new Target(
+                URI.create(uri),
+                Optional.empty(),
+                "test " + System.nanoTime(),
+                "run 1",
+                target(Optional.empty()).parameters());
+        try (MlflowRun run = new MlflowRun(target, folder.resolve("mlflow.json"))) {
+            begin(run, 0);
+            for (int step = 1; step <= 1200; step++) {
+                run.step(step, 1.0 / step, 2);
+            }
+            run.epoch(List.of(record()));
+            run.finished(true);
+        }
+
+        String id = JSON.readTree(folder.resolve("mlflow.json").toFile())
+                .path("run_id")
+                .asText();
+        JsonNode found = get(uri, "runs/get?run_id=" + id).path("run");
+        assertThat(found.path("info").path("status").asText()).isEqualTo("FINISHED");
+        assertThat(found.path("data").path("params")).hasSize(150);
+        assertThat(found.path("data").path("metrics"))
+                .anyMatch(metric -> metric.path("key").asText().equals("validation/dice_rim"))
+                .anyMatch(metric -> metric.path("key").asText().equals("validation/dice")
+                        && metric.path("value").asDouble() == 0.75);
+        JsonNode history = get(uri, "metrics/get-history?max_results=5000&metric_key=train/loss&run_id=" + id);
+        assertThat(history.path("metrics")).hasSize(1200);
+    }
+
+    private static JsonNode get(String uri, String method) throws Exception {
+        return JSON.readTree(HttpClient.newHttpClient()
+                .send(
+                        HttpRequest.newBuilder(URI.create(uri + "/api/2.0/mlflow/" + method))
+                                .build(),
+                        HttpResponse.BodyHandlers.ofString())
+                .body());
     }
 
     @Nested
@@ -212,7 +264,7 @@ class MlflowRunTests {
         void thatDoesNotAnswerAtTheStartIsAnErrorThatNamesIt() {
             server.stop(0);
 
-            assertThatThrownBy(() -> run().start(List.of(), 0))
+            assertThatThrownBy(() -> run().connect(0))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("http://127.0.0.1:")
                     .hasMessageContaining("no MLflow server answers there")
@@ -223,7 +275,7 @@ class MlflowRunTests {
         @Test
         void thatFailsForAWhileIsToldEverythingLater() throws IOException {
             try (MlflowRun run = run()) {
-                run.start(List.of(), 0);
+                begin(run, 0);
                 failing = true;
                 run.step(29, 0.5, 2);
                 run.epoch(List.of(record()));
@@ -243,7 +295,7 @@ class MlflowRunTests {
         void withAccessControlIsToldWhoAsks() throws IOException {
             Optional<String> header = Target.authorization(Map.of("MLFLOW_TRACKING_TOKEN", "t0k"));
             try (MlflowRun run = new MlflowRun(target(header), folder.resolve("mlflow.json"))) {
-                run.start(List.of(), 0);
+                begin(run, 0);
             }
 
             assertThat(calls).allMatch(call -> "Bearer t0k".equals(call.authorization()));
@@ -262,7 +314,7 @@ class MlflowRunTests {
         @Test
         void isNotNotedWhenTheRunNeverBegan() throws IOException {
             failing = true;
-            assertThatThrownBy(() -> run().start(List.of(), 0))
+            assertThatThrownBy(() -> run().connect(0))
                     .isInstanceOf(IOException.class)
                     .hasMessageContaining("MLflow answered 503");
             assertThat(Files.list(folder)).isEmpty();

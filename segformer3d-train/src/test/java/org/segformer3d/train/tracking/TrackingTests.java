@@ -23,6 +23,7 @@ import java.util.zip.CRC32C;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 class TrackingTests {
@@ -143,6 +144,43 @@ class TrackingTests {
             assertThat(read).contains(new Event(300, "", "validation/dice", 0.75f, 0));
             assertThat(read).contains(new Event(300, "", "validation/dice_core, inner", 0.75f, 0));
             assertThat(read).contains(new Event(300, "", "epoch/learning_rate", 1e-3f, 0));
+        }
+
+        /** With {@code -Dtest.argLine=-Dsegformer3d.python=PYTHON}, a Python that has the package tensorboard. */
+        @Test
+        @EnabledIfSystemProperty(named = "segformer3d.python", matches = ".+")
+        void isReadByTensorBoardItself() throws Exception {
+            for (long steps : new long[] {0, 6}) {
+                try (TensorBoardEvents events = new TensorBoardEvents(folder.resolve("tb"))) {
+                    events.start(List.of(), steps);
+                    for (long step = steps + 1; step <= steps + 9; step++) {
+                        events.step(step, step + 0.5, 2.0);
+                    }
+                    events.epoch(List.of(record((int) steps / 3, 0.125, 0.75)));
+                }
+            }
+
+            Process python = new ProcessBuilder(
+                            System.getProperty("segformer3d.python"),
+                            "-c",
+                            """
+                            import sys
+                            from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+                            events = EventAccumulator(sys.argv[1])
+                            events.Reload()
+                            print([(e.step, e.value) for e in events.Scalars('train/loss')])
+                            print([(e.step, e.value) for e in events.Scalars('validation/dice_core, inner')])
+                            """,
+                            folder.resolve("tb").toString())
+                    .redirectError(ProcessBuilder.Redirect.DISCARD)
+                    .start();
+            String found = new String(python.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+
+            List<String> losses = new ArrayList<>();
+            for (int step = 1; step <= 15; step++) {
+                losses.add("(" + step + ", " + step + ".5)");
+            }
+            assertThat(found.lines()).containsExactly(losses.toString(), "[(3, 0.75), (9, 0.75)]");
         }
 
         @Test
