@@ -9,6 +9,7 @@ module org.segformer3d.eval {
     exports org.segformer3d.eval.bundle;
     exports org.segformer3d.eval.inference;
     exports org.segformer3d.eval.metrics;
+    exports org.segformer3d.eval.postprocessing;
     exports org.segformer3d.eval.report;
     exports org.segformer3d.eval.result;
 }

@@ -34,6 +34,7 @@ import org.segformer3d.eval.inference.PredictionReport;
 import org.segformer3d.eval.inference.PredictionRun;
 import org.segformer3d.eval.inference.ProcessMemory;
 import org.segformer3d.eval.inference.Segmenter;
+import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
@@ -116,6 +117,15 @@ public final class PredictCommand implements Callable<Integer> {
             split = ",",
             description = "Axes to mirror, out of 0, 1, 2 (default: the model's, or all).")
     private List<Integer> mirrorAxes = new ArrayList<>();
+
+    @Option(
+            names = "--postprocess",
+            paramLabel = "STEP",
+            arity = "1..*",
+            description =
+                    "Clean the labels, step by step: keep_largest (component), remove_small=MM3, fill_holes; @1+2 after a"
+                            + " step limits it to labels 1 and 2; none for nothing (default: the model's).")
+    private List<String> postprocessing = new ArrayList<>();
 
     @Option(names = "--save-logits", description = "Also write logits/CASE.nii.gz.")
     private boolean saveLogits;
@@ -219,8 +229,7 @@ public final class PredictCommand implements Callable<Integer> {
         try {
             InferenceSpec result = inference;
             if (roi.isPresent()) {
-                result = new InferenceSpec(
-                        roi.get(), result.overlap(), result.blend(), result.batchSize(), result.mirrorAxes());
+                result = result.withRoi(roi.get());
             }
             if (overlap.isPresent()) {
                 result = result.withOverlap(overlap.get());
@@ -235,6 +244,14 @@ public final class PredictCommand implements Callable<Integer> {
                 result = result.withMirrorAxes(mirrorAxes);
             } else if (mirror && result.mirrorAxes().isEmpty()) {
                 result = result.withMirrorAxes(List.of(0, 1, 2));
+            }
+            if (!postprocessing.isEmpty()) {
+                result = result.withPostprocessing(
+                        postprocessing.equals(List.of("none"))
+                                ? List.of()
+                                : postprocessing.stream()
+                                        .map(PostprocessingStep::parse)
+                                        .toList());
             }
             return result;
         } catch (ConfigException e) {

@@ -7,6 +7,7 @@ import java.util.Objects;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.eval.postprocessing.PostprocessingStep;
 
 /**
  * How a model is applied to a volume: part of a model bundle, with defaults that the caller may replace.
@@ -16,15 +17,29 @@ import org.segformer3d.api.config.Suggestions;
  * @param blend how overlapping windows are weighted, never {@code null}
  * @param batchSize windows predicted at once, ≥ 1
  * @param mirrorAxes axes of test-time mirroring, see {@link MirroringPredictor}; empty for none
+ * @param postprocessing how the label map is cleaned, in the scan's own geometry; empty for not at all
  */
-public record InferenceSpec(Grid roi, double overlap, Blend blend, int batchSize, List<Integer> mirrorAxes) {
-    private static final List<String> KEYS = List.of("roi", "overlap", "blend", "batch_size", "mirror_axes");
+public record InferenceSpec(
+        Grid roi,
+        double overlap,
+        Blend blend,
+        int batchSize,
+        List<Integer> mirrorAxes,
+        List<PostprocessingStep> postprocessing) {
+    private static final List<String> KEYS =
+            List.of("roi", "overlap", "blend", "batch_size", "mirror_axes", "postprocessing");
 
     /** Validates. */
     public InferenceSpec {
         // The sliding window has the same rules.
         Objects.requireNonNull(new SlidingWindow(roi, overlap, blend, batchSize));
         mirrorAxes = MirroringPredictor.checkedAxes(mirrorAxes);
+        postprocessing = List.copyOf(postprocessing);
+    }
+
+    /** Creates a specification without postprocessing. */
+    public InferenceSpec(Grid roi, double overlap, Blend blend, int batchSize, List<Integer> mirrorAxes) {
+        this(roi, overlap, blend, batchSize, mirrorAxes, List.of());
     }
 
     /** Creates a specification without mirroring. */
@@ -39,22 +54,32 @@ public record InferenceSpec(Grid roi, double overlap, Blend blend, int batchSize
 
     /** Returns this with another overlap. */
     public InferenceSpec withOverlap(double newOverlap) {
-        return new InferenceSpec(roi, newOverlap, blend, batchSize, mirrorAxes);
+        return new InferenceSpec(roi, newOverlap, blend, batchSize, mirrorAxes, postprocessing);
     }
 
     /** Returns this with another blend. */
     public InferenceSpec withBlend(Blend newBlend) {
-        return new InferenceSpec(roi, overlap, newBlend, batchSize, mirrorAxes);
+        return new InferenceSpec(roi, overlap, newBlend, batchSize, mirrorAxes, postprocessing);
     }
 
     /** Returns this with another number of windows at once. */
     public InferenceSpec withBatchSize(int newBatchSize) {
-        return new InferenceSpec(roi, overlap, blend, newBatchSize, mirrorAxes);
+        return new InferenceSpec(roi, overlap, blend, newBatchSize, mirrorAxes, postprocessing);
     }
 
     /** Returns this with other axes of test-time mirroring. */
     public InferenceSpec withMirrorAxes(List<Integer> newMirrorAxes) {
-        return new InferenceSpec(roi, overlap, blend, batchSize, newMirrorAxes);
+        return new InferenceSpec(roi, overlap, blend, batchSize, newMirrorAxes, postprocessing);
+    }
+
+    /** Returns this with another window. */
+    public InferenceSpec withRoi(Grid newRoi) {
+        return new InferenceSpec(newRoi, overlap, blend, batchSize, mirrorAxes, postprocessing);
+    }
+
+    /** Returns this with other steps of postprocessing. */
+    public InferenceSpec withPostprocessing(List<PostprocessingStep> steps) {
+        return new InferenceSpec(roi, overlap, blend, batchSize, mirrorAxes, steps);
     }
 
     /** Returns the sliding window. */
@@ -75,6 +100,11 @@ public record InferenceSpec(Grid roi, double overlap, Blend blend, int batchSize
         map.put("blend", blend.key());
         map.put("batch_size", batchSize);
         map.put("mirror_axes", mirrorAxes);
+        if (!postprocessing.isEmpty()) {
+            map.put(
+                    "postprocessing",
+                    postprocessing.stream().map(PostprocessingStep::toMap).toList());
+        }
         return map;
     }
 
@@ -101,7 +131,17 @@ public record InferenceSpec(Grid roi, double overlap, Blend blend, int batchSize
                 map.containsKey("batch_size") ? integer("inference.batch_size", map.get("batch_size")) : base.batchSize,
                 map.containsKey("mirror_axes")
                         ? integers("inference.mirror_axes", map.get("mirror_axes"))
-                        : base.mirrorAxes);
+                        : base.mirrorAxes,
+                map.containsKey("postprocessing") ? steps(map.get("postprocessing")) : List.of());
+    }
+
+    private static List<PostprocessingStep> steps(Object value) {
+        if (!(value instanceof List<?> list) || !list.stream().allMatch(step -> step instanceof Map<?, ?>)) {
+            throw ConfigException.of("inference.postprocessing", value, "a list of steps, each with its type");
+        }
+        return list.stream()
+                .map(step -> PostprocessingStep.fromMap((Map<?, ?>) step))
+                .toList();
     }
 
     private static List<Integer> integers(String key, Object value) {

@@ -211,6 +211,7 @@ public final class Segmenter implements AutoCloseable {
                 labels.labels(),
                 logits,
                 bundle.labels(),
+                bundle.inference().postprocessing(),
                 loaded.scan().restoration(),
                 plan.windows(),
                 timings,
