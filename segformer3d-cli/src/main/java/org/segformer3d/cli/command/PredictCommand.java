@@ -134,6 +134,12 @@ public final class PredictCommand implements Callable<Integer> {
     private boolean saveProbabilities;
 
     @Option(
+            names = "--save-uncertainty",
+            description =
+                    "Also write uncertainty/CASE.nii.gz: the entropy of the probabilities, 0 (certain) to 1 (guessed).")
+    private boolean saveUncertainty;
+
+    @Option(
             names = "--memory",
             paramLabel = "SIZE",
             converter = MemoryConverter.class,
@@ -171,8 +177,8 @@ public final class PredictCommand implements Callable<Integer> {
     }
 
     private int predict(ModelBundle adjusted, List<Path> paths) throws IOException {
-        PredictionJob job =
-                new PredictionJob(paths, new PredictionOutput(output, saveLogits, saveProbabilities), continuing);
+        PredictionJob job = new PredictionJob(
+                paths, new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty), continuing);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();

@@ -23,13 +23,15 @@ import org.segformer3d.eval.result.Json;
  * CASE.json                  where they came from, how long it took
  * logits/CASE.nii.gz         float32, a channel per region, where asked for
  * probabilities/CASE.nii.gz  the same as probabilities, where asked for
+ * uncertainty/CASE.nii.gz    float32, 0 certain to 1 guessed, where asked for
  * </pre>
  *
  * @param folder made when it is missing, never {@code null}
  * @param logits whether logits are written
  * @param probabilities whether probabilities are written
+ * @param uncertainty whether the uncertainty is written, see {@link SegmentationResult#writeUncertainty}
  */
-public record PredictionOutput(Path folder, boolean logits, boolean probabilities) {
+public record PredictionOutput(Path folder, boolean logits, boolean probabilities, boolean uncertainty) {
     /** Name of the format of the description beside each label file. */
     public static final String FORMAT = "segformer3d-prediction";
 
@@ -40,6 +42,11 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         Objects.requireNonNull(folder, "folder");
     }
 
+    /** Creates an output without uncertainty. */
+    public PredictionOutput(Path folder, boolean logits, boolean probabilities) {
+        this(folder, logits, probabilities, false);
+    }
+
     /** Returns an output of labels only. */
     public static PredictionOutput labelsIn(Path folder) {
         return new PredictionOutput(folder, false, false);
@@ -47,7 +54,7 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
 
     /** Returns whether results must have kept their logits. */
     public boolean needsLogits() {
-        return logits || probabilities;
+        return logits || probabilities || uncertainty;
     }
 
     /** Returns where the labels of a case go. */
@@ -64,8 +71,12 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
      * @throws IOException naming the file when one would
      */
     public void requireApartFrom(Case input) throws IOException {
-        for (Path target :
-                new Path[] {labelFile(input.id()), extra("logits", input.id()), extra("probabilities", input.id())}) {
+        for (Path target : new Path[] {
+            labelFile(input.id()),
+            extra("logits", input.id()),
+            extra("probabilities", input.id()),
+            extra("uncertainty", input.id())
+        }) {
             for (Path image : input.images()) {
                 if (Files.exists(target) && Files.exists(image) && Files.isSameFile(target, image)) {
                     throw new IOException(
@@ -85,7 +96,8 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         boolean there = Files.isRegularFile(labelFile(input.id()))
                 && Files.isRegularFile(json)
                 && (!logits || Files.isRegularFile(extra("logits", input.id())))
-                && (!probabilities || Files.isRegularFile(extra("probabilities", input.id())));
+                && (!probabilities || Files.isRegularFile(extra("probabilities", input.id())))
+                && (!uncertainty || Files.isRegularFile(extra("uncertainty", input.id())));
         if (!there) {
             return false;
         }
@@ -134,6 +146,10 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         if (probabilities) {
             Files.createDirectories(folder.resolve("probabilities"));
             result.writeProbabilities(extra("probabilities", result.caseId()));
+        }
+        if (uncertainty) {
+            Files.createDirectories(folder.resolve("uncertainty"));
+            result.writeUncertainty(extra("uncertainty", result.caseId()));
         }
         AtomicFiles.writeString(folder.resolve(result.caseId() + ".json"), Json.pretty(description(result, file)));
         NiftiWriter.writeLabels(file, result.labels());

@@ -125,6 +125,50 @@ public final class SegmentationResult {
         }
     }
 
+    /**
+     * Writes how uncertain the network was as an image: 0 where it was certain, 1 where it might as well have guessed. For exclusive
+     * classes it is the entropy of their probabilities, −Σ p ln p / ln K; for regions the largest of their own,
+     * −(p ln p + (1−p) ln(1−p)) / ln 2. Where preprocessing cropped the input away it is 0.
+     *
+     * @throws IllegalStateException when the request didn't ask to keep logits
+     * @throws IOException when writing fails; nothing is changed then
+     */
+    public void writeUncertainty(Path file) throws IOException {
+        try (LogitsStore entropy = kept().mapped(
+                        spec.mode() == LabelSpec.Mode.SOFTMAX
+                                ? SegmentationResult::softmaxEntropy
+                                : SegmentationResult::sigmoidEntropy)) {
+            NiftiWriter.write(file, restoration.inputGeometry(), 1, c -> restoration.scalar(entropy.channel(0), 0));
+        }
+    }
+
+    /** Puts the entropy of all channels in the first one. */
+    private static void softmaxEntropy(float[][] values, int count) {
+        softmax(values, count);
+        double most = Math.log(values.length);
+        for (int n = 0; n < count; n++) {
+            double sum = 0;
+            for (float[] channel : values) {
+                sum -= channel[n] > 0 ? channel[n] * Math.log(channel[n]) : 0;
+            }
+            values[0][n] = (float) (values.length == 1 ? 0 : sum / most);
+        }
+    }
+
+    /** Puts the largest entropy of a channel in the first one. */
+    private static void sigmoidEntropy(float[][] values, int count) {
+        for (int n = 0; n < count; n++) {
+            double largest = 0;
+            for (float[] channel : values) {
+                // of a probability p = σ(−|x|) ≤ ½, which stays exact for large |x|
+                double p = 1 / (1 + Math.exp(Math.abs(channel[n])));
+                double entropy = p > 0 ? -(p * Math.log(p) + (1 - p) * Math.log1p(-p)) : 0;
+                largest = Math.max(largest, entropy);
+            }
+            values[0][n] = (float) (largest / Math.log(2));
+        }
+    }
+
     private LogitsStore kept() {
         return logits.orElseThrow(() ->
                 new IllegalStateException("the logits of case '" + caseId + "' weren't kept; ask for them first"));

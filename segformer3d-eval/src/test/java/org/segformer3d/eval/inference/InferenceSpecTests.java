@@ -8,12 +8,16 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.eval.postprocessing.PostprocessingStep;
 
 class InferenceSpecTests {
     @Test
     void survives_a_round_trip_through_a_map() {
         InferenceSpec spec = new InferenceSpec(new Grid(32, 48, 64), 0.25, Blend.GAUSSIAN, 2, List.of(0, 2));
         assertThat(InferenceSpec.fromMap(spec.toMap())).isEqualTo(spec);
+        InferenceSpec cleaning = spec.withPostprocessing(
+                List.of(PostprocessingStep.parse("keep_largest@1"), PostprocessingStep.parse("remove_small=20")));
+        assertThat(InferenceSpec.fromMap(cleaning.toMap())).isEqualTo(cleaning);
     }
 
     @Test

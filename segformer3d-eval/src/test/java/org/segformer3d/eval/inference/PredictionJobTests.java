@@ -3,6 +3,7 @@ package org.segformer3d.eval.inference;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -31,6 +32,7 @@ import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.TinyModel;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.CaseFailure;
 
 class PredictionJobTests {
@@ -182,6 +184,50 @@ class PredictionJobTests {
         assertThat(segmenter.bundle().labels().decode(logits.toTensor()).toFloats())
                 .containsExactly(
                         NiftiReader.read(output.resolve("case1.nii.gz")).values());
+    }
+
+    @Test
+    void writes_the_uncertainty_that_the_probabilities_have() throws IOException {
+        new PredictionJob(
+                        List.of(input.resolve("case1_0000.nii.gz"), input.resolve("case1_0001.nii.gz")),
+                        new PredictionOutput(output, false, true, true))
+                .run(segmenter, PredictionListener.NONE);
+        Volume probabilities = NiftiReader.read(output.resolve("probabilities/case1.nii.gz"));
+        Volume uncertainty = NiftiReader.read(output.resolve("uncertainty/case1.nii.gz"));
+        assertThat(uncertainty.channels()).isEqualTo(1);
+        assertThat(uncertainty.geometry()).isEqualTo(SMALL);
+        boolean exclusive = segmenter.bundle().labels().mode() == LabelSpec.Mode.SOFTMAX;
+        int voxels = probabilities.voxels();
+        double smallest = 1;
+        for (int n = 0; n < voxels; n++) {
+            double sum = 0;
+            double largest = 0;
+            for (int c = 0; c < probabilities.channels(); c++) {
+                double p = probabilities.values()[c * voxels + n];
+                sum -= p * Math.log(p);
+                largest = Math.max(largest, -(p * Math.log(p) + (1 - p) * Math.log(1 - p)));
+            }
+            double expected = exclusive ? sum / Math.log(probabilities.channels()) : largest / Math.log(2);
+            assertThat((double) uncertainty.values()[n]).isCloseTo(expected, within(1e-5));
+            smallest = Math.min(smallest, uncertainty.values()[n]);
+        }
+        assertThat(smallest).isPositive().isLessThan(1);
+    }
+
+    @Test
+    void cleans_labels_as_the_model_says() throws IOException {
+        List<PostprocessingStep> steps =
+                List.of(PostprocessingStep.parse("keep_largest"), PostprocessingStep.parse("fill_holes"));
+        ModelBundle bundle = segmenter.bundle();
+        List<Path> files = List.of(input.resolve("case1_0000.nii.gz"), input.resolve("case1_0001.nii.gz"));
+        Volume plain = segmenter.segment(files).labels();
+        try (Segmenter cleaning = Segmenter.open(
+                segmenter.backend(), bundle.withInference(bundle.inference().withPostprocessing(steps)))) {
+            Volume cleaned = cleaning.segment(files).labels();
+            assertThat(cleaned.toLabels())
+                    .isEqualTo(PostprocessingStep.applyAll(steps, plain).toLabels())
+                    .isNotEqualTo(plain.toLabels());
+        }
     }
 
     @Test
