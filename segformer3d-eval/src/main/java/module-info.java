@@ -4,6 +4,8 @@ module org.segformer3d.eval {
     requires transitive org.segformer3d.data;
     requires com.fasterxml.jackson.databind;
     requires java.desktop;
+    requires java.management;
+    requires jdk.management;
     requires org.slf4j;
 
     exports org.segformer3d.eval.bundle;

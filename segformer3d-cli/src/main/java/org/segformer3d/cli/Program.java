@@ -15,6 +15,7 @@ import org.segformer3d.cli.command.PreprocessCommand;
 import org.segformer3d.cli.command.ProfileCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
+import org.segformer3d.cli.command.ViewCommand;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -49,6 +50,7 @@ import picocli.CommandLine.Spec;
             ConvertCommand.class,
             PlanCommand.class,
             PreprocessCommand.class,
+            ViewCommand.class,
             SplitCommand.class,
             DicomCommand.class,
             ProfileCommand.class,

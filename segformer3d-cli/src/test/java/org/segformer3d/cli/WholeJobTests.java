@@ -68,10 +68,12 @@ class WholeJobTests {
         assertThat(training.out())
                 .contains("run     " + run)
                 .contains("bundle  ")
+                .contains("report  " + run.resolve("report.html"))
                 .contains("organ")
                 .contains("lesion");
         assertThat(run.resolve("bundle/bundle.json")).exists();
         assertThat(run.resolve("curve.png")).exists();
+        assertThat(run.resolve("report.html")).exists();
     }
 
     @Test
@@ -131,6 +133,24 @@ class WholeJobTests {
         assertThat(json.get("cases")).hasSize(6);
         assertThat(scores.resolve("evaluation.csv")).exists();
 
+        Run report = Run.of(
+                "evaluate",
+                "--predictions",
+                output,
+                "--labels",
+                data.resolve("labelsTr"),
+                "--model",
+                run.resolve("bundle"),
+                "--output",
+                scores,
+                "--report");
+        assertThat(report.code()).isZero();
+        assertThat(report.out()).contains("report:  " + scores.resolve("report.html"));
+        // Scans, curves and settings were found without being named.
+        assertThat(Files.readString(scores.resolve("report.html")))
+                .contains("<h1>small</h1>", "<h2>Learning curves</h2>", "data:image/png", "project: small")
+                .doesNotContain("isn't at hand");
+
         Path comparison = folder.resolve("comparison");
         Run compare = Run.of(
                 "evaluate",
@@ -163,6 +183,20 @@ class WholeJobTests {
         Run both = Run.of("evaluate", "--compare", data, data, "--predictions", data);
         assertThat(both.code()).isEqualTo(2);
         assertThat(both.err()).contains("remove --predictions");
+        Run nowhere = Run.of("evaluate", "--predictions", data, "--labels", data, "--report");
+        assertThat(nowhere.code()).isEqualTo(2);
+        assertThat(nowhere.err()).contains("--report needs a file");
+        Run noRun = Run.of(
+                "evaluate",
+                "--predictions",
+                data.resolve("labelsTr"),
+                "--labels",
+                data.resolve("labelsTr"),
+                "--report=" + folder.resolve("r.html"),
+                "--run",
+                data);
+        assertThat(noRun.code()).isEqualTo(1);
+        assertThat(noRun.err()).contains("no config.resolved.yaml");
         Run nothing = Run.of("evaluate", "--labels", data);
         assertThat(nothing.code()).isEqualTo(2);
         assertThat(nothing.err()).contains("'--predictions=DIR'");

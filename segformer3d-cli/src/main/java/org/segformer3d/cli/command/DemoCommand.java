@@ -134,16 +134,21 @@ public final class DemoCommand implements Callable<Integer> {
         }
 
         out.println("4. Comparing them with the truth");
-        EvaluationSummary summary = new Evaluation(predictions, data.resolve("labelsTr"))
+        Evaluation comparison = new Evaluation(predictions, data.resolve("labelsTr"))
                 .forCases(split.test())
-                .scoring(bundle.labels())
-                .run();
+                .scoring(bundle.labels());
+        EvaluationSummary summary = comparison.run();
         Path evaluation = folder.resolve("evaluation");
         summary.write(evaluation, Provenance.ofSoftware());
         Path overlays = Files.createDirectories(folder.resolve("overlays"));
         for (Case one : cases) {
             draw(one, dataset, predictions, summary, overlays);
         }
+        Path page = folder.resolve("report.html");
+        Path run = folder.resolve("run");
+        new ReportSources(Optional.of(data), Optional.of(run), Optional.of(run.resolve("bundle")))
+                .report(comparison, summary, comparison.provenance())
+                .write(page);
         out.println();
         out.print(summary.table());
         out.println();
@@ -152,6 +157,7 @@ public final class DemoCommand implements Callable<Integer> {
         out.println("training curve  " + curve);
         out.println("scores          " + evaluation.resolve("evaluation.json"));
         out.println("model bundle    " + folder.resolve("run").resolve("bundle"));
+        out.println("report          " + page + " (open it in a browser)");
         out.println("Took " + Quantity.duration(Duration.ofNanos(System.nanoTime() - start)) + ".");
         return summary.failures().isEmpty() ? 0 : 1;
     }

@@ -64,6 +64,29 @@ public final class EvaluateCommand implements Callable<Integer> {
     private Classes classes = new Classes();
 
     @Option(
+            names = "--report",
+            paramLabel = "FILE",
+            arity = "0..1",
+            fallbackValue = "",
+            description =
+                    "Write one HTML page with scores, plots, pictures and an interactive viewer (without FILE: report.html in the --output folder).")
+    private Optional<String> report = Optional.empty();
+
+    @Option(
+            names = "--images",
+            paramLabel = "DIR",
+            description =
+                    "The scans, for the report: a folder of images, or a data set (default: where the predictions' descriptions say they were).")
+    private Optional<Path> images = Optional.empty();
+
+    @Option(
+            names = "--run",
+            paramLabel = "DIR",
+            description =
+                    "The training run whose learning curves and configuration the report shows (default: the one around --model or --predictions, if any).")
+    private Optional<Path> run = Optional.empty();
+
+    @Option(
             names = "--resample",
             description =
                     "Bring a prediction on another grid to the truth's (nearest label) before it is scored; without this such a case fails.")
@@ -112,10 +135,16 @@ public final class EvaluateCommand implements Callable<Integer> {
 
     private int evaluate() throws IOException {
         Evaluation evaluation = evaluation(required(predictions, "--predictions"), required(labels, "--labels"));
+        Optional<Path> page = page();
+        ReportSources sources = new ReportSources(images, run, classes.model);
+        sources.check();
         EvaluationSummary summary = evaluation.run();
         Map<String, Object> provenance = evaluation.provenance();
         if (output.isPresent()) {
             summary.write(output.get(), provenance);
+        }
+        if (page.isPresent()) {
+            sources.report(evaluation, summary, provenance).write(page.get());
         }
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
@@ -124,8 +153,24 @@ public final class EvaluateCommand implements Callable<Integer> {
             out.print(summary.table());
             output.ifPresent(folder -> out.println("written: " + folder.resolve("evaluation.json") + ", "
                     + folder.resolve("evaluation.csv") + ", " + folder.resolve("summary.csv")));
+            page.ifPresent(file -> out.println("report:  " + file));
         }
         return summary.failures().isEmpty() ? 0 : 1;
+    }
+
+    /** Returns where the report goes, if there is to be one. */
+    private Optional<Path> page() throws IOException {
+        if (report.isEmpty()) {
+            return Optional.empty();
+        }
+        if (!report.get().isEmpty()) {
+            Path file = Path.of(report.get());
+            Outputs.checkFile(file, List.of());
+            return Optional.of(file);
+        }
+        return Optional.of(output.orElseThrow(() ->
+                        new ParameterException(spec.commandLine(), "--report needs a file (--report=FILE) or --output"))
+                .resolve("report.html"));
     }
 
     private Path required(Optional<Path> folder, String option) {
@@ -159,6 +204,10 @@ public final class EvaluateCommand implements Callable<Integer> {
     }
 
     private int compare() throws IOException {
+        if (report.isPresent()) {
+            throw new ParameterException(
+                    spec.commandLine(), "--report shows one evaluation; remove it, or evaluate with --predictions");
+        }
         if (predictions.isPresent()) {
             throw new ParameterException(spec.commandLine(), "--compare names both runs itself; remove --predictions");
         }

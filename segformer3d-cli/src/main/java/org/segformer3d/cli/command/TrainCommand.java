@@ -124,6 +124,7 @@ public final class TrainCommand implements Callable<Integer> {
                 outcome.lastLoss());
         out.println("run     " + outcome.runFolder());
         outcome.bundle().ifPresent(bundle -> out.println("bundle  " + bundle));
+        outcome.report().ifPresent(report -> out.println("report  " + report));
     }
 
     static String score(Double value) {
@@ -135,6 +136,7 @@ public final class TrainCommand implements Callable<Integer> {
         map.put("end", outcome.end().name().toLowerCase(Locale.ROOT));
         map.put("run", outcome.runFolder().toString());
         map.put("bundle", outcome.bundle().map(Path::toString).orElse(null));
+        map.put("report", outcome.report().map(Path::toString).orElse(null));
         map.put("epochs", outcome.epochs());
         map.put("steps", outcome.steps());
         map.put("last_loss", number(outcome.lastLoss()));

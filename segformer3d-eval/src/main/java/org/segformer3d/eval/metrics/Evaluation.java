@@ -103,8 +103,8 @@ public record Evaluation(
      * @throws IOException when a folder can't be read
      */
     public EvaluationSummary run() throws IOException {
-        Map<String, Path> predicted = files(predictions, "predicted label volumes");
-        Map<String, Path> truth = truth();
+        Map<String, Path> predicted = predictionFiles();
+        Map<String, Path> truth = labelFiles();
         Set<String> ids = new TreeSet<>();
         cases.ifPresentOrElse(ids::addAll, () -> {
             ids.addAll(predicted.keySet());
@@ -256,8 +256,22 @@ public record Evaluation(
         return Optional.of(maker);
     }
 
-    /** The labels of ACDC and Synapse aren't named as their images, so the data set's reader tells which is whose. */
-    private Map<String, Path> truth() throws IOException {
+    /**
+     * Returns the predicted label volumes by case.
+     *
+     * @throws DatasetException when there are none, or two of a case
+     */
+    public Map<String, Path> predictionFiles() throws IOException {
+        return files(predictions, "predicted label volumes");
+    }
+
+    /**
+     * Returns the true label volumes by case.
+     *
+     * @throws DatasetException when there are none, or two of a case
+     */
+    public Map<String, Path> labelFiles() throws IOException {
+        // The labels of ACDC and Synapse aren't named as their images, so the data set's reader tells which is whose.
         DatasetLayout layout = Files.isDirectory(labels)
                 ? DatasetLayout.detect(labels).orElse(DatasetLayout.FOLDERS)
                 : DatasetLayout.FOLDERS;

@@ -8,9 +8,15 @@ import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 
-/** Whether a prediction lies on the truth's grid, what differs where it doesn't, and how to bring it there. */
-record GridMatch(Geometry prediction, Geometry truth) {
-    boolean matches() {
+/**
+ * Whether a prediction lies on the truth's grid, what differs where it doesn't, and how to bring it there.
+ *
+ * @param prediction where the prediction lies
+ * @param truth where the truth lies
+ */
+public record GridMatch(Geometry prediction, Geometry truth) {
+    /** Returns whether both have the same size and their corners lie within {@link Evaluation#TOLERANCE_VOXELS} of each other. */
+    public boolean matches() {
         return truth.coincidesWith(prediction, Evaluation.TOLERANCE_VOXELS * smallestStep());
     }
 
@@ -20,7 +26,7 @@ record GridMatch(Geometry prediction, Geometry truth) {
     }
 
     /** Returns what differs, each with both values: size, spacing, directions and origin, and how far apart the corners lie. */
-    String difference(String truthName) {
+    public String difference(String truthName) {
         Affine p = prediction.affine();
         Affine t = truth.affine();
         List<String> found = new ArrayList<>();
@@ -104,8 +110,12 @@ record GridMatch(Geometry prediction, Geometry truth) {
         return text.append(']').toString();
     }
 
-    /** Returns the prediction on the truth's grid: each voxel has the label of the predicted voxel that is nearest in space, 0 outside. */
-    Volume resample(Volume labels) {
+    /**
+     * Returns the prediction on the truth's grid: each voxel has the value of the predicted voxel that is nearest in space, 0 outside.
+     *
+     * @param labels one channel on the prediction's grid
+     */
+    public Volume resample(Volume labels) {
         Grid from = prediction.size();
         Grid to = truth.size();
         Affine map = prediction.affine().inverse().multiply(truth.affine());

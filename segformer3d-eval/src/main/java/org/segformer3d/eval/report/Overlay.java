@@ -41,9 +41,6 @@ public record Overlay(
     private static final int BACKGROUND = 0x101014;
     private static final int FOREGROUND = 0xe8e8e8;
     private static final double FILL = 0.45;
-    private static final int[] COLOURS = {
-        0xff4b4b, 0x41c8ff, 0xffd23c, 0x5ae678, 0xd278ff, 0xff9632, 0x32e6c8, 0xff7ab8, 0xa0c8ff, 0xc8e650
-    };
     private static final List<Plane> PLANES =
             List.of(new Plane("axial", 2, 0, 1), new Plane("coronal", 1, 0, 2), new Plane("sagittal", 0, 1, 2));
 
@@ -212,11 +209,11 @@ public record Overlay(
                 int rgb = level << 16 | level << 8 | level;
                 int area = predicted == null ? -1 : label(predicted, size, plane, slice, x, y, width, height);
                 if (area >= 0) {
-                    rgb = mix(rgb, COLOURS[area % COLOURS.length]);
+                    rgb = mix(rgb, Palette.colour(area));
                 }
                 int inside = real == null ? -1 : label(real, size, plane, slice, x, y, width, height);
                 if (inside >= 0 && isEdge(real, size, plane, slice, x, y, width, height, inside)) {
-                    rgb = COLOURS[inside % COLOURS.length];
+                    rgb = Palette.colour(inside);
                 }
                 picture.setRGB(left + x, top + y, rgb);
             }
@@ -303,7 +300,7 @@ public record Overlay(
         PixelFont.draw(picture, MARGIN, top, key(), FOREGROUND, TEXT);
         for (int c = 0; c < classes.size(); c++) {
             int y = top + (c + 1) * line;
-            int colour = COLOURS[c % COLOURS.length];
+            int colour = Palette.colour(c);
             int box = PixelFont.lineHeight(TEXT) - 3 * TEXT;
             PixelFont.fill(picture, MARGIN, y, 2 * box, box, colour);
             PixelFont.fill(picture, MARGIN + 2, y + 2, 2 * box - 4, box - 4, mix(0x606060, colour));

@@ -1,2 +1,2 @@
-/** Pictures for reports: slices of a scan with what was predicted and what is true. */
+/** What people look at: overlay pictures, the report of an evaluation or a training as one page, and the interactive viewer's parts. */
 package org.segformer3d.eval.report;

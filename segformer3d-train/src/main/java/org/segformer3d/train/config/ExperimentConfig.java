@@ -588,6 +588,7 @@ public final class ExperimentConfig {
      * @param tensorBoard whether event files are written
      * @param curve whether curve.png is drawn
      * @param mlflow the MLflow server that is told, empty for none
+     * @param report whether report.html is written at the end
      */
     public record OutputSettings(
             Optional<Path> runFolder,
@@ -599,7 +600,8 @@ public final class ExperimentConfig {
             boolean jsonLines,
             boolean tensorBoard,
             boolean curve,
-            Optional<MlflowSettings> mlflow) {
+            Optional<MlflowSettings> mlflow,
+            boolean report) {
         private static OutputSettings of(Values values) {
             return new OutputSettings(
                     values.optionalPath("output.run_dir")
@@ -617,7 +619,8 @@ public final class ExperimentConfig {
                                     values.optionalText("tracking.mlflow.uri"),
                                     values.optionalText("tracking.mlflow.experiment"),
                                     values.optionalText("tracking.mlflow.run_name")))
-                            : Optional.empty());
+                            : Optional.empty(),
+                    values.bool("tracking.report"));
         }
     }
 

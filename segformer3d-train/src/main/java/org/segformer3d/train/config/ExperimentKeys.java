@@ -421,6 +421,12 @@ final class ExperimentKeys {
                         + " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, are sent with every request."));
         add(text("tracking.mlflow.experiment", null, false, "Name of the experiment there; null: `project`."));
         add(text("tracking.mlflow.run_name", null, false, "Name of the run there; null: the run folder's name."));
+        add(
+                bool(
+                        "tracking.report",
+                        true,
+                        false,
+                        "Whether report.html is written at the end; without test cases it shows the validation cases, which are segmented for it (folder validation)."));
         add(text(
                 "backend.name",
                 null,

@@ -28,6 +28,8 @@ import org.segformer3d.data.io.AtomicFiles;
  * checkpoints/epoch-N/  the state after epoch N, for the newest few when more than one is to be kept
  * bundle/               the best weights, ready to predict
  * test/                 predictions and scores of the test cases
+ * validation/           the same of the validation cases, for the report of a run without test cases
+ * report.html           all of it for people, written at the end
  * </pre>
  */
 final class RunFolder implements AutoCloseable {
@@ -169,6 +171,14 @@ final class RunFolder implements AutoCloseable {
 
     Path test() {
         return root.resolve("test");
+    }
+
+    Path validation() {
+        return root.resolve("validation");
+    }
+
+    Path report() {
+        return root.resolve("report.html");
     }
 
     Path file(String name) {

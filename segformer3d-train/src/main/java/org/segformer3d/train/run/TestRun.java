@@ -24,20 +24,21 @@ import org.segformer3d.train.run.TrainingOutcome.CaseScore;
 import org.segformer3d.train.run.TrainingOutcome.TestScores;
 
 /**
- * Segments the test cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
+ * Segments test cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
  *
  * @param cases the cases, all with label files
  * @param root folder of the data set they are from
  * @param folder where predictions and scores go
+ * @param test whether these are test cases; the other ones there are are validation cases
  */
-record TestRun(List<Case> cases, Path root, Path folder) {
+record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
     /**
      * Segments and scores.
      *
      * @param stop asked before every case
      * @return {@code null} when it was told to stop
      */
-    TestScores run(
+    EvaluationSummary run(
             Backend backend,
             ModelBundle bundle,
             Map<String, Object> provenance,
@@ -57,7 +58,7 @@ record TestRun(List<Case> cases, Path root, Path folder) {
                 NiftiWriter.writeLabels(
                         predictions.resolve(one.id() + ".nii.gz"),
                         segmenter.segment(SegmentationRequest.of(one)).labels());
-                listener.validating(new Validating(one.id(), n + 1, cases.size(), true));
+                listener.validating(new Validating(one.id(), n + 1, cases.size(), test));
             }
         }
         EvaluationSummary summary = new Evaluation(predictions, labels)
@@ -67,14 +68,15 @@ record TestRun(List<Case> cases, Path root, Path folder) {
         summary.write(folder, provenance);
         if (!summary.failures().isEmpty()) {
             throw new IOException(
-                    folder + ": " + summary.failures().size() + " test cases couldn't be scored, the first being "
+                    folder + ": " + summary.failures().size() + " cases couldn't be scored, the first being "
                             + summary.failures().get(0).id() + ": "
                             + summary.failures().get(0).reason());
         }
-        return scores(summary);
+        return summary;
     }
 
-    private static TestScores scores(EvaluationSummary summary) {
+    /** Returns the scores as a run's outcome has them. */
+    static TestScores scores(EvaluationSummary summary) {
         Map<String, Double> mean = new LinkedHashMap<>();
         Map<String, Double> spread = new LinkedHashMap<>();
         for (int c = 0; c < summary.classes().size(); c++) {

@@ -35,6 +35,7 @@ import org.segformer3d.train.config.ExperimentConfig;
  * @param labels what the network's channels mean
  * @param training cases to train on
  * @param validation cases to validate on; may be empty
+ * @param validationFiles the files of the validation cases; empty where they aren't scans
  * @param test cases nobody looks at before the end; may be empty
  * @param split the ids of all three
  * @param root folder of the data set
@@ -46,6 +47,7 @@ record TrainingData(
         LabelSpec labels,
         CaseSource training,
         CaseSource validation,
+        List<Case> validationFiles,
         List<Case> test,
         Split split,
         Path root,
@@ -87,14 +89,16 @@ record TrainingData(
                 .orElseGet(() -> labels(dataset, settings.labels().softmax()));
         Split split = split(settings, dataset);
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
+        List<Case> validationFiles = dataset.select(split.validation());
         FileCases training = new FileCases(dataset.select(split.train()), channels, preprocessor);
-        FileCases validation = new FileCases(dataset.select(split.validation()), channels, preprocessor);
+        FileCases validation = new FileCases(validationFiles, channels, preprocessor);
         List<Case> test = dataset.select(split.test());
         return new TrainingData(
                 dataset.name(),
                 labels,
                 kept(settings, training, training::key),
                 kept(settings, validation, validation::key),
+                validationFiles,
                 test,
                 split,
                 root,
@@ -134,6 +138,7 @@ record TrainingData(
                 // What the official script wrote is as quickly read as a cache's entry.
                 raw ? kept(settings, training, training::key) : cached(settings, training),
                 raw ? kept(settings, validation, validation::key) : cached(settings, validation),
+                List.of(),
                 List.of(),
                 split,
                 settings.trainList().root().orElseThrow(),

@@ -1,5 +1,6 @@
 package org.segformer3d.train.run;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,11 @@ public record TrainingOutcome(
         Optional<TestScores> test,
         String weightsHash,
         double seconds) {
+    /** Returns the page that shows the run, empty when there is none. */
+    public Optional<Path> report() {
+        return Optional.of(runFolder.resolve("report.html")).filter(Files::exists);
+    }
+
     /** Why a run ended. */
     public enum End {
         /** All epochs are done. */

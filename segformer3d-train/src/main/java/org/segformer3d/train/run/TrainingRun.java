@@ -34,6 +34,7 @@ import org.segformer3d.data.loading.PatchLoader;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
@@ -780,14 +781,17 @@ final class TrainingRun implements AutoCloseable {
             } else if (!Files.exists(folder.bundle()) && !history.isEmpty()) {
                 writeBundle(Checkpoint.read(folder.best()).state(), history.get(position.bestEpoch()));
             }
+            Optional<EvaluationSummary> scored = Optional.empty();
             if (config.validation().test() && !data.test().isEmpty()) {
-                test = Optional.ofNullable(new TestRun(data.test(), data.root(), folder.test())
-                        .run(
-                                backend,
-                                ModelBundle.read(folder.bundle()),
-                                provenance(),
-                                options.listener(),
-                                options.stop()));
+                scored = segment(new TestRun(data.test(), data.root(), folder.test(), true));
+                test = scored.map(TestRun::scores);
+            } else if (showsValidation()) {
+                scored = segment(new TestRun(data.validationFiles(), data.root(), folder.validation(), false));
+            }
+            if (config.output().report()
+                    && !history.isEmpty()
+                    && !options.stop().getAsBoolean()) {
+                RunReport.write(folder, config, data, scored, history, provenance());
             }
         }
         boolean untested = config.validation().test() && !data.test().isEmpty() && test.isEmpty();
@@ -809,6 +813,22 @@ final class TrainingRun implements AutoCloseable {
                 (System.nanoTime() - startNanos) * 1e-9);
         options.listener().finished(outcome);
         return outcome;
+    }
+
+    /** Whether the report shows validation cases, because there are no others to show. */
+    private boolean showsValidation() {
+        return config.output().report()
+                && config.validation().test()
+                && validates()
+                && data.test().isEmpty()
+                && !data.validationFiles().isEmpty()
+                && Files.exists(folder.bundle());
+    }
+
+    /** Segments cases with the bundle and scores them; empty when asked to stop. */
+    private Optional<EvaluationSummary> segment(TestRun run) throws IOException {
+        return Optional.ofNullable(
+                run.run(backend, ModelBundle.read(folder.bundle()), provenance(), options.listener(), options.stop()));
     }
 
     private static EpochRecord withAverage(EpochRecord record, boolean averaged) {

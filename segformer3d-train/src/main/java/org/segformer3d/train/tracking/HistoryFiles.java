@@ -3,6 +3,7 @@ package org.segformer3d.train.tracking;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -10,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.data.io.CorruptFileException;
 
 /**
  * The history as a table (CSV) and as one JSON object per line.
@@ -74,6 +76,27 @@ public final class HistoryFiles {
                     .append('\n');
         }
         return csv.toString();
+    }
+
+    /**
+     * Reads a file of JSON lines.
+     *
+     * @throws CorruptFileException when a line isn't a record of an epoch
+     * @throws IOException when reading fails
+     */
+    public static List<EpochRecord> readJsonLines(Path file) throws IOException {
+        List<EpochRecord> history = new ArrayList<>();
+        for (String line : Files.readAllLines(file)) {
+            if (!line.isBlank()) {
+                try {
+                    history.add(EpochRecord.fromMap(JSON.readValue(line, Map.class)));
+                } catch (JsonProcessingException | IllegalArgumentException e) {
+                    throw new CorruptFileException(
+                            file, "line " + (history.size() + 1) + " isn't the record of an epoch", e);
+                }
+            }
+        }
+        return history;
     }
 
     /** Returns the history with one JSON object per line. */

@@ -144,6 +144,29 @@ class TrainerTests {
             assertThat(outcome.test().orElseThrow().cases()).hasSize(2);
             assertThat(outcome.test().orElseThrow().dicePerClass()).containsOnlyKeys("organ", "lesion");
             assertThat(run.resolve("test/evaluation.json")).exists();
+            assertThat(outcome.report()).contains(run.resolve("report.html"));
+            assertThat(Files.readString(run.resolve("report.html")))
+                    .contains("2 test cases, ", "<h2>Scores</h2>", "<h2>Learning curves</h2>", "project: fake");
+        }
+
+        @Test
+        void showsItsValidationCasesWhereThereAreNoTestCases() throws IOException {
+            String[] changes = {"validation.test=true", "dataset_parameters.split.test_fraction=0"};
+            TrainingOutcome outcome = train(changes);
+            assertThat(outcome.test()).isEmpty();
+            int cases =
+                    Split.read(folder.resolve("run/split.json")).validation().size();
+            assertThat(cases).isPositive();
+            assertThat(folder.resolve("run/validation/evaluation.json")).exists();
+            assertThat(Files.readString(outcome.report().orElseThrow()))
+                    .contains("validation case")
+                    .contains("by which the weights were chosen too");
+        }
+
+        @Test
+        void writesNoReportWhenNoneIsWanted() throws IOException {
+            assertThat(train("tracking.report=false").report()).isEmpty();
+            assertThat(folder.resolve("run/validation")).doesNotExist();
         }
 
         @Test
