@@ -10,6 +10,9 @@ import org.segformer3d.data.preprocessing.Resampler;
  * Enlarges or shrinks about the centre, keeping the size: resamples an axis of n voxels to ⌊n·factor⌋ and cuts out the middle, or
  * repeats the border.
  *
+ * <p>The image is interpolated linearly between the two nearest voxels of each axis, also where it shrinks, which skips voxels rather
+ * than averaging them; labels go by the largest interpolated mask.
+ *
  * @param factor above 1 to enlarge
  */
 public record Zoom(double factor) implements Transform {
@@ -29,7 +32,10 @@ public record Zoom(double factor) implements Transform {
         int voxels = sample.voxels();
         float[] image = new float[sample.image().length];
         for (int c = 0; c < sample.channels(); c++) {
-            float[] channel = resampler.apply(Arrays.copyOfRange(sample.image(), c * voxels, (c + 1) * voxels));
+            float[] channel = Arrays.copyOfRange(sample.image(), c * voxels, (c + 1) * voxels);
+            channel = resized(channel, size.depth() * size.height(), size.width(), 1, zoomed.width());
+            channel = resized(channel, size.depth(), size.height(), zoomed.width(), zoomed.height());
+            channel = resized(channel, 1, size.depth(), zoomed.height() * zoomed.width(), zoomed.depth());
             for (int n = 0; n < voxels; n++) {
                 image[c * voxels + n] = channel[source[n]];
             }
@@ -40,6 +46,26 @@ public record Zoom(double factor) implements Transform {
             label[n] = zoomedLabel[source[n]];
         }
         return new Sample(image, sample.channels(), label, size);
+    }
+
+    /** Resamples the middle axis of an array (outer, n, inner) to m voxels: output o lies at (o + ½)·n/m − ½. */
+    private static float[] resized(float[] in, int outer, int n, int inner, int m) {
+        float[] out = new float[outer * m * inner];
+        for (int o = 0; o < m; o++) {
+            double position = Math.max(0, (o + 0.5) * n / m - 0.5);
+            int below = Math.min(n - 1, (int) position);
+            int above = Math.min(n - 1, below + 1);
+            float share = (float) (position - below);
+            for (int a = 0; a < outer; a++) {
+                int to = (a * m + o) * inner;
+                int low = (a * n + below) * inner;
+                int high = (a * n + above) * inner;
+                for (int i = 0; i < inner; i++) {
+                    out[to + i] = (1 - share) * in[low + i] + share * in[high + i];
+                }
+            }
+        }
+        return out;
     }
 
     private int zoomed(int n) {
