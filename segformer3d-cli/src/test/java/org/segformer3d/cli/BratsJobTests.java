@@ -16,6 +16,7 @@ import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.dataset.CaseTable;
 import org.segformer3d.data.dataset.CaseTable.Row;
+import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
@@ -189,6 +190,24 @@ class BratsJobTests {
         // Two steps: four cases in twos, each with its four crops.
         assertThat(Files.readAllLines(folder.resolve("run-pairs/history.csv")).get(1))
                 .startsWith("0,2,");
+
+        Path predictions = folder.resolve("predictions");
+        Run predict = Run.of(
+                "predict",
+                "--model",
+                folder.resolve("run-pairs/bundle"),
+                "--input",
+                decathlon.resolve("train/imagesTr"),
+                "--output",
+                predictions,
+                "--threads",
+                "1",
+                "--quiet");
+        assertThat(predict.err()).isEmpty();
+        assertThat(NiftiReader.read(predictions.resolve("BRATS_001.nii.gz"))
+                        .geometry()
+                        .size())
+                .isEqualTo(SIZE);
 
         Run raw = train(decathlon, "run-raw");
         assertThat(raw.err()).isEmpty();

@@ -59,6 +59,11 @@ final class BratsPairs {
         return scans.cases().size();
     }
 
+    /** Returns how many scans have no segmentation, so that nothing is written for them. */
+    int leftOut() {
+        return scans.unlabelled().size();
+    }
+
     List<String> ids() {
         return scans.ids();
     }

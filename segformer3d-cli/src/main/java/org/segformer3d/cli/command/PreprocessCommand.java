@@ -181,7 +181,9 @@ public final class PreprocessCommand implements Callable<Integer> {
             spec.commandLine()
                     .getOut()
                     .println(output + ": " + pairs.count() + (pairs.count() == 1 ? " case" : " cases")
-                            + ", each NAME_modalities.pt and NAME_label.pt; write train.csv and validation.csv with"
+                            + ", each NAME_modalities.pt and NAME_label.pt"
+                            + (pairs.leftOut() == 0 ? "" : "; " + pairs.leftOut() + " without a segmentation left out")
+                            + "; write train.csv and validation.csv with"
                             + " segformer3d split --data " + output);
         }
         return 0;

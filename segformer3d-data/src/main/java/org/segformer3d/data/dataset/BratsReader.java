@@ -4,14 +4,17 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.EnumMap;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,9 +29,10 @@ import org.slf4j.LoggerFactory;
  * NAME/NAME_t2f.nii.gz, _t1n, _t1c, _t2w, _seg                           the challenge from 2023
  * </pre>
  *
- * <p>Either lies in the folder itself or in a folder {@code train} inside it. In folders of cases, hyphens do as well as underscores,
- * letters may be large or small, further words may follow the modality, and a single other image is the segmentation where none is
- * called {@code seg}.
+ * <p>The Decathlon's folders lie in the folder itself or in {@code train} inside it, those of cases up to three levels deep, such as
+ * {@code train/NAME} or {@code HGG/NAME}; all cases' files may also lie in one folder. Hyphens do as well as underscores, letters may be
+ * large or small, and in a folder of its own further words may follow the modality, and a single other image is the segmentation where
+ * none is called {@code seg}.
  */
 public final class BratsReader {
     private static final Logger LOG = LoggerFactory.getLogger(BratsReader.class);
@@ -47,6 +51,9 @@ public final class BratsReader {
         }
     }
 
+    private static final String SEPARATORS = "[-_. ]+";
+    private static final String SEGMENTATION = "seg";
+    private static final int DEPTH = 3;
     private static final List<String> CHANNELS = List.of("FLAIR", "T1", "T1 contrast", "T2");
 
     private BratsReader() {}
@@ -59,15 +66,15 @@ public final class BratsReader {
      */
     public record BratsScans(SegmentationDataset dataset, boolean decathlon) {}
 
+    /** The files of one case. */
+    private record Group(String id, Path place, List<Path> files, boolean alone) {}
+
     /** Returns whether a folder looks as if it held raw BraTS scans. */
     public static boolean isPresent(Path root) throws IOException {
-        for (Path folder : List.of(root, root.resolve("train"))) {
-            if (Files.isDirectory(folder.resolve("imagesTr"))
-                    || !subfolders(folder).isEmpty() && !caseFolders(folder).isEmpty()) {
-                return true;
-            }
-        }
-        return false;
+        return Files.isDirectory(root)
+                && (Files.isDirectory(root.resolve("imagesTr"))
+                        || Files.isDirectory(root.resolve("train").resolve("imagesTr"))
+                        || !groups(root).isEmpty());
     }
 
     /**
@@ -86,15 +93,15 @@ public final class BratsReader {
             if (Files.isDirectory(folder.resolve("imagesTr"))) {
                 return new BratsScans(decathlon(DatasetReader.read(folder)), true);
             }
-            List<Path> cases = caseFolders(folder);
-            if (!cases.isEmpty()) {
-                return new BratsScans(challenge(root, cases), false);
-            }
         }
-        throw new DatasetException(
-                root,
-                "found no BraTS scans, expected imagesTr and labelsTr, or a folder for each case with NAME_flair, NAME_t1, NAME_t1ce,"
-                        + " NAME_t2 (or _t2f, _t1n, _t1c, _t2w) and NAME_seg, here or in a folder train");
+        List<Group> groups = groups(root);
+        if (groups.isEmpty()) {
+            throw new DatasetException(
+                    root,
+                    "found no BraTS scans, expected imagesTr and labelsTr, here or in a folder train, or for each case NAME_flair,"
+                            + " NAME_t1, NAME_t1ce, NAME_t2 (or _t2f, _t1n, _t1c, _t2w) and NAME_seg");
+        }
+        return new BratsScans(challenge(root, groups), false);
     }
 
     private static SegmentationDataset decathlon(SegmentationDataset found) throws DatasetException {
@@ -109,11 +116,16 @@ public final class BratsReader {
                 found.name(), found.root(), CHANNELS, found.labels(), found.cases(), found.unlabelled());
     }
 
-    private static SegmentationDataset challenge(Path root, List<Path> folders) throws IOException {
+    private static SegmentationDataset challenge(Path root, List<Group> groups) throws IOException {
         List<Case> labelled = new ArrayList<>();
         List<Case> unlabelled = new ArrayList<>();
-        for (Path folder : folders) {
-            Case one = oneCase(folder);
+        Map<String, Path> places = new HashMap<>();
+        for (Group group : groups) {
+            Path other = places.put(group.id(), group.place());
+            if (other != null) {
+                throw new DatasetException(group.place(), "case '" + group.id() + "' is there twice, also in " + other);
+            }
+            Case one = oneCase(group);
             (one.label().isPresent() ? labelled : unlabelled).add(one);
         }
         if (!unlabelled.isEmpty()) {
@@ -123,6 +135,7 @@ public final class BratsReader {
                     unlabelled.size(),
                     unlabelled.get(0).id());
         }
+        labelled.sort(Comparator.comparing(Case::id));
         if (labelled.isEmpty()) {
             throw new DatasetException(root, "no case has a segmentation NAME_seg");
         }
@@ -135,11 +148,11 @@ public final class BratsReader {
                 unlabelled);
     }
 
-    private static Case oneCase(Path folder) throws IOException {
+    private static Case oneCase(Group group) throws IOException {
         Map<Modality, Path> found = new EnumMap<>(Modality.class);
         List<Path> others = new ArrayList<>();
-        for (Path file : ImageNames.list(folder)) {
-            Optional<Modality> modality = modality(file, folder);
+        for (Path file : group.files()) {
+            Optional<Modality> modality = modality(file, group.id());
             if (modality.isEmpty()) {
                 others.add(file);
             } else if (found.putIfAbsent(modality.get(), file) != null) {
@@ -154,72 +167,84 @@ public final class BratsReader {
             Path file = found.get(modality);
             if (file == null) {
                 throw new DatasetException(
-                        folder,
-                        "this case has no " + modality + ", expected a file whose name ends in one of "
+                        group.place(),
+                        "case '" + group.id() + "' has no " + modality + ", expected a file whose name ends in one of "
                                 + modality.words.stream().sorted().toList());
             }
             images.add(file);
         }
-        List<Path> segmentations =
-                others.stream().filter(file -> words(file).contains("seg")).toList();
-        if (segmentations.isEmpty() && others.size() == 1) {
+        List<Path> segmentations = others.stream()
+                .filter(file -> words(file).contains(SEGMENTATION))
+                .toList();
+        if (segmentations.isEmpty() && others.size() == 1 && group.alone()) {
             segmentations = others;
         }
         if (segmentations.size() > 1) {
             throw new DatasetException(
-                    folder,
-                    "this case has several segmentations: "
+                    group.place(),
+                    "case '" + group.id() + "' has several segmentations: "
                             + segmentations.stream().map(Path::getFileName).toList());
         }
-        return new Case(
-                folder.getFileName().toString(), images, segmentations.stream().findFirst());
+        return new Case(group.id(), images, segmentations.stream().findFirst());
     }
 
-    /** The modality of a file is its last word that names one, but none that the case's own name has as well. */
-    private static Optional<Modality> modality(Path file, Path folder) {
+    /** The modality of a file is its last word that names one, but none that belongs to the case's own name. */
+    private static Optional<Modality> modality(Path file, String id) {
         List<String> words = words(file);
-        int caseWords = ImageNames.stem(file)
-                        .toLowerCase(Locale.ROOT)
-                        .startsWith(folder.getFileName().toString().toLowerCase(Locale.ROOT))
-                ? folder.getFileName().toString().split("[-_. ]+").length
-                : 0;
-        for (int n = words.size() - 1; n >= Math.min(caseWords, words.size() - 1); n--) {
-            for (Modality modality : Modality.values()) {
-                if (modality.words.contains(words.get(n))) {
-                    return Optional.of(modality);
-                }
+        boolean named = ImageNames.stem(file).toLowerCase(Locale.ROOT).startsWith(id.toLowerCase(Locale.ROOT));
+        int own = named ? id.split(SEPARATORS).length : 0;
+        for (int n = words.size() - 1; n >= own; n--) {
+            Optional<Modality> modality = modality(words.get(n));
+            if (modality.isPresent()) {
+                return modality;
             }
         }
         return Optional.empty();
     }
 
-    private static List<String> words(Path file) {
-        return List.of(ImageNames.stem(file).toLowerCase(Locale.ROOT).split("[-_. ]+"));
+    private static Optional<Modality> modality(String word) {
+        return Arrays.stream(Modality.values())
+                .filter(modality -> modality.words.contains(word))
+                .findFirst();
     }
 
-    /** Returns the folders that hold at least one image named after a modality. */
-    private static List<Path> caseFolders(Path parent) throws IOException {
-        List<Path> cases = new ArrayList<>();
-        for (Path folder : subfolders(parent)) {
-            for (Path file : ImageNames.list(folder)) {
-                if (modality(file, folder).isPresent()) {
-                    cases.add(folder);
-                    break;
+    private static List<String> words(Path file) {
+        return List.of(ImageNames.stem(file).toLowerCase(Locale.ROOT).split(SEPARATORS));
+    }
+
+    /** Returns what belongs together: the files of folders that hold one case, or those of the same name before the modality. */
+    private static List<Group> groups(Path root) throws IOException {
+        List<Path> folders;
+        try (Stream<Path> found = Files.walk(root, DEPTH)) {
+            folders = found.filter(Files::isDirectory)
+                    .filter(folder -> folder.equals(root)
+                            || !folder.getFileName().toString().startsWith("."))
+                    .sorted()
+                    .toList();
+        }
+        List<Group> groups = new ArrayList<>();
+        for (Path folder : folders) {
+            List<Path> files = ImageNames.list(folder);
+            Map<String, List<Path>> byName = new TreeMap<>();
+            for (Path file : files) {
+                String stem = ImageNames.stem(file);
+                int cut = Math.max(stem.lastIndexOf('_'), stem.lastIndexOf('-'));
+                String last = stem.substring(cut + 1).toLowerCase(Locale.ROOT);
+                if (cut > 0 && (modality(last).isPresent() || last.equals(SEGMENTATION))) {
+                    byName.computeIfAbsent(stem.substring(0, cut), id -> new ArrayList<>())
+                            .add(file);
+                }
+            }
+            byName.values().removeIf(group -> group.size() == 1);
+            if (byName.size() > 1 || folder.equals(root) && !byName.isEmpty()) {
+                byName.forEach((id, group) -> groups.add(new Group(id, folder, group, false)));
+            } else if (!folder.equals(root)) {
+                String id = folder.getFileName().toString();
+                if (files.stream().anyMatch(file -> modality(file, id).isPresent())) {
+                    groups.add(new Group(id, folder, files, true));
                 }
             }
         }
-        return cases;
-    }
-
-    private static List<Path> subfolders(Path parent) throws IOException {
-        if (!Files.isDirectory(parent)) {
-            return List.of();
-        }
-        try (Stream<Path> entries = Files.list(parent)) {
-            return entries.filter(Files::isDirectory)
-                    .filter(folder -> !folder.getFileName().toString().startsWith("."))
-                    .sorted(Comparator.comparing(folder -> folder.getFileName().toString()))
-                    .toList();
-        }
+        return groups;
     }
 }

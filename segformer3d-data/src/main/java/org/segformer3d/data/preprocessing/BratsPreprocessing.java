@@ -2,7 +2,6 @@ package org.segformer3d.data.preprocessing;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.segformer3d.api.block.Grid;
@@ -154,36 +153,16 @@ public final class BratsPreprocessing {
         return new Grid(extent[0], extent[1], extent[2]);
     }
 
-    /** Scales each slice along the last axis to 0 … 1. */
     private static float[] scaled(String name, Volume volume) {
-        float[] values = volume.values();
-        int slices = volume.geometry().size().width();
-        double[] low = new double[slices];
-        double[] high = new double[slices];
-        Arrays.fill(low, Double.POSITIVE_INFINITY);
-        Arrays.fill(high, Double.NEGATIVE_INFINITY);
-        int slice = 0;
+        float[] values = volume.values().clone();
         for (float value : values) {
             if (!Float.isFinite(value)) {
                 throw new InvalidCaseException(name, "found the value " + value + ", expected finite numbers");
             }
-            low[slice] = Math.min(low[slice], value);
-            high[slice] = Math.max(high[slice], value);
-            slice = slice + 1 == slices ? 0 : slice + 1;
         }
-        double[] factor = new double[slices];
-        double[] offset = new double[slices];
-        for (int s = 0; s < slices; s++) {
-            double range = high[s] - low[s];
-            factor[s] = range == 0 ? 1 : 1 / range;
-            offset[s] = -low[s] * factor[s];
-        }
-        float[] scaled = new float[values.length];
-        for (int n = 0, s = 0; n < values.length; n++) {
-            scaled[n] = (float) (values[n] * factor[s] + offset[s]);
-            s = s + 1 == slices ? 0 : s + 1;
-        }
-        return scaled;
+        Normalization.applyToSlices(
+                values, 0, values.length, volume.geometry().size().width());
+        return values;
     }
 
     /** Orients values by their own affine, reverses the axes and cuts the fixed box out. */

@@ -1,6 +1,7 @@
 package org.segformer3d.data.preprocessing;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,6 +25,8 @@ public record Normalization(Kind kind, List<ClipRange> ranges) {
         Z_SCORE_NONZERO,
         /** (x − min) / (max − min); 0 everywhere where the channel is constant. */
         MIN_MAX,
+        /** As {@link #MIN_MAX}, but each slice along the last axis of the file by itself, before anything else is done to the scan. */
+        MIN_MAX_SLICES,
         /** (clip(x, lower, upper) − mean) / std with figures of the whole data set, for CT. */
         CLIP_Z_SCORE,
         /** x. */
@@ -85,6 +88,16 @@ public record Normalization(Kind kind, List<ClipRange> ranges) {
         return new Normalization(Kind.MIN_MAX, List.of());
     }
 
+    /** Returns (x − min) / (max − min) for each slice of the file. */
+    public static Normalization minMaxSlices() {
+        return new Normalization(Kind.MIN_MAX_SLICES, List.of());
+    }
+
+    /** Returns whether {@link #applyToSlices} is to be used on a scan as it is in its file, rather than {@link #apply}. */
+    public boolean isOfSlices() {
+        return kind == Kind.MIN_MAX_SLICES;
+    }
+
     /** Returns (clip(x, lower, upper) − mean) / std for one range, or one per channel. */
     public static Normalization clipZScore(ClipRange... ranges) {
         return new Normalization(Kind.CLIP_Z_SCORE, List.of(ranges));
@@ -103,6 +116,7 @@ public record Normalization(Kind kind, List<ClipRange> ranges) {
      * @param count number of its values
      * @param channel which channel it is, for per-channel ranges
      * @throws IllegalArgumentException when there are several ranges but none for this channel
+     * @throws IllegalStateException when slices are to be normalised
      */
     public void apply(float[] values, int from, int count, int channel) {
         Objects.checkFromIndexSize(from, count, values.length);
@@ -111,7 +125,42 @@ public record Normalization(Kind kind, List<ClipRange> ranges) {
             case Z_SCORE_NONZERO -> zScore(values, from, count, true);
             case MIN_MAX -> minMax(values, from, count);
             case CLIP_Z_SCORE -> clip(values, from, count, range(channel));
+            case MIN_MAX_SLICES -> throw new IllegalStateException("slices are those of the file; use applyToSlices");
             case NONE -> {}
+        }
+    }
+
+    /**
+     * Scales each slice along the last axis to 0 … 1 in place; a constant slice becomes 0.
+     *
+     * @param values an array that holds a channel as it is in its file, never {@code null}; finite values
+     * @param from index of the channel's first value
+     * @param count number of its values, a multiple of {@code slices}
+     * @param slices size of the last axis
+     */
+    static void applyToSlices(float[] values, int from, int count, int slices) {
+        Objects.checkFromIndexSize(from, count, values.length);
+        double[] low = new double[slices];
+        double[] high = new double[slices];
+        Arrays.fill(low, Double.POSITIVE_INFINITY);
+        Arrays.fill(high, Double.NEGATIVE_INFINITY);
+        for (int row = from; row < from + count; row += slices) {
+            for (int s = 0; s < slices; s++) {
+                low[s] = Math.min(low[s], values[row + s]);
+                high[s] = Math.max(high[s], values[row + s]);
+            }
+        }
+        double[] factor = new double[slices];
+        double[] offset = new double[slices];
+        for (int s = 0; s < slices; s++) {
+            double range = high[s] - low[s];
+            factor[s] = range == 0 ? 1 : 1 / range;
+            offset[s] = -low[s] * factor[s];
+        }
+        for (int row = from; row < from + count; row += slices) {
+            for (int s = 0; s < slices; s++) {
+                values[row + s] = (float) (values[row + s] * factor[s] + offset[s]);
+            }
         }
     }
 
@@ -203,7 +252,7 @@ public record Normalization(Kind kind, List<ClipRange> ranges) {
     /**
      * Reads a normalisation from configuration.
      *
-     * @param found {@code z_score}, {@code z_score_nonzero}, {@code min_max}, {@code none}, or a map with {@code kind} and, for
+     * @param found {@code z_score}, {@code z_score_nonzero}, {@code min_max}, {@code min_max_slices}, {@code none}, or a map with {@code kind} and, for
      *     {@code clip_z_score}, {@code lower}, {@code upper}, {@code mean} and {@code std}, each a number or a list of one per channel
      * @throws ConfigException when a key is unknown, missing or has the wrong kind of value
      */

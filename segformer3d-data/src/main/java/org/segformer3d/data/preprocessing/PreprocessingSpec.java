@@ -96,6 +96,14 @@ public record PreprocessingSpec(
                 BetweenSlices.LINEAR);
     }
 
+    /**
+     * Returns what the official BraTS script does to a scan but for the box that it cuts out: slices of the file scaled to 0 … 1, axes in
+     * the order z, y, x.
+     */
+    public static PreprocessingSpec officialBrats() {
+        return of(Normalization.minMaxSlices()).withOrientation(Orienting.RAS).withAxes(2, 1, 0);
+    }
+
     /** Returns a copy that brings the axes to RAS+, or doesn't. */
     public PreprocessingSpec withOrientation(Orienting other) {
         return new PreprocessingSpec(other, spacing, interpolation, cropping, normalization, axes, betweenSlices);

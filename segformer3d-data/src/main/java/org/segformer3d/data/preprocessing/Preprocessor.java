@@ -78,9 +78,10 @@ public final class Preprocessor {
             for (int c = 0; c < volume.channels(); c++, channel++) {
                 // Cutting before orienting and one channel at a time: a BraTS scan is 143 MB, and this needs a quarter
                 // more of it.
-                float[] values = way.inputBox().cut(volume.values(), c * inputSize.tokens(), inputSize);
+                float[] values =
+                        way.inputBox().cut(sliced(volume, c), ofSlices() ? 0 : c * inputSize.tokens(), inputSize);
                 values = way.oriented(values);
-                spec.normalization().apply(values, 0, values.length, channel);
+                normalize(values, 0, values.length, channel);
                 image.floatBuffer().put(channel * size.tokens(), way.resampler().apply(values));
             }
         }
@@ -113,6 +114,9 @@ public final class Preprocessor {
         IntStream.range(0, prepared.length).parallel().forEach(channel -> {
             float[] values = inputs.get(channel).values();
             int from = inputs.get(channel).offset();
+            if (ofSlices()) {
+                Normalization.applyToSlices(values, from, inputSize.tokens(), inputSize.width());
+            }
             boolean whole = way.inputBox().equals(Box.whole(inputSize));
             int count = way.inputBox().size().tokens();
             if (whole && way.orientation().isFlip()) {
@@ -124,7 +128,7 @@ public final class Preprocessor {
                                 : way.inputBox().cut(values, from, inputSize));
                 from = 0;
             }
-            spec.normalization().apply(values, from, count, channel);
+            normalize(values, from, count, channel);
             if (!way.crop().size().equals(way.size())) {
                 float[] alone = values.length == count ? values : Arrays.copyOfRange(values, from, from + count);
                 values = way.resampler().apply(alone);
@@ -133,6 +137,27 @@ public final class Preprocessor {
             prepared[channel] = new PreparedScan.Channel(values, from);
         });
         return new PreparedScan(Arrays.asList(prepared), way.restoration());
+    }
+
+    private boolean ofSlices() {
+        return spec.normalization().isOfSlices();
+    }
+
+    /** Returns the array to take a channel from: the volume's own, or where slices are normalised a copy with just that channel. */
+    private float[] sliced(Volume volume, int channel) {
+        if (!ofSlices()) {
+            return volume.values();
+        }
+        Grid size = volume.geometry().size();
+        float[] values = Arrays.copyOfRange(volume.values(), channel * size.tokens(), (channel + 1) * size.tokens());
+        Normalization.applyToSlices(values, 0, values.length, size.width());
+        return values;
+    }
+
+    private void normalize(float[] values, int from, int count, int channel) {
+        if (!ofSlices()) {
+            spec.normalization().apply(values, from, count, channel);
+        }
     }
 
     /** Returns the size a scan is prepared to when nothing is cropped. */

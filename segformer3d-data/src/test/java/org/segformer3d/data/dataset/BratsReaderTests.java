@@ -70,6 +70,20 @@ class BratsReaderTests {
     }
 
     @Test
+    void casesMayLieDeeperOrAllInOneFolder() throws IOException {
+        files("train/HGG/a", "a_flair", "a_t1", "a_t1ce", "a_t2", "a_seg");
+        files("train/LGG/b", "b_flair", "b_t1", "b_t1ce", "b_t2", "b_seg");
+        files("flat", "c-1-t2f", "c-1-t1n", "c-1-t1c", "c-1-t2w", "c-1-seg");
+        files("flat", "d_2_t2f", "d_2_t1n", "d_2_t1c", "d_2_t2w", "d_2_seg");
+
+        SegmentationDataset dataset = BratsReader.read(root).dataset();
+
+        assertThat(dataset.ids()).containsExactly("a", "b", "c-1", "d_2");
+        assertThat(dataset.cases()).allSatisfy(one -> assertThat(one.label()).isPresent());
+        assertThat(BratsReader.read(root.resolve("flat")).dataset().ids()).containsExactly("c-1", "d_2");
+    }
+
+    @Test
     void aCaseWithoutASegmentationIsKeptApart() throws IOException {
         files("a", "a_flair", "a_t1", "a_t1ce", "a_t2", "a_seg");
         files("b", "b_flair", "b_t1", "b_t1ce", "b_t2");

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -133,6 +135,41 @@ class BratsPreprocessingTests {
                             .image())
                     .isEqualTo(BratsPreprocessing.prepare("a", List.of(ras(pattern)), label, Coding.DECATHLON)
                             .image());
+        }
+    }
+
+    @Nested
+    class Predicting {
+        /** What the bundle of an official run does to a scan, cut to the official box. */
+        @Test
+        void seesTheSameValuesAsTraining() {
+            Affine tilted = Affine.ofRows(0, 0.1, 1, -5, 1, 0, 0.1, 3, 0, -1, 0, 90);
+            SplittableRandom random = new SplittableRandom(4);
+            Volume scan = volume(new Grid(60, 17, 58), tilted, (i, j, k) -> random.nextInt(500) - 20);
+            Volume label = volume(new Grid(60, 17, 58), tilted, (i, j, k) -> (i + j + k) % 4);
+            HostTensor trained = BratsPreprocessing.prepare("a", List.of(scan), label, Coding.DECATHLON)
+                    .image();
+            Preprocessor preprocessor = new Preprocessor(PreprocessingSpec.officialBrats());
+
+            PreparedCase whole = preprocessor.prepare("a", List.of(scan), Optional.of(label));
+            PreparedScan inPlace = preprocessor.prepareInPlace(
+                    "a", List.of(Volume.of(scan.values().clone(), 1, scan.geometry())));
+
+            assertThat(whole.size()).isEqualTo(new Grid(17, 60, 58));
+            for (int z = 0; z < 4; z++) {
+                for (int y = 0; y < 4; y++) {
+                    for (int x = 0; x < 2; x++) {
+                        int at = ((z + 13) * 60 + y + 56) * 58 + x + 56;
+                        assertThat(whole.image().get(at)).isEqualTo(trained.get((z * 4 + y) * 2 + x));
+                    }
+                }
+            }
+            assertThat(inPlace.channels().get(0).values())
+                    .containsExactly(whole.image().toFloats());
+            assertThat(whole.restoration().labels(whole.label().orElseThrow()).values())
+                    .containsExactly(label.values());
+            PreprocessingSpec spec = PreprocessingSpec.officialBrats();
+            assertThat(PreprocessingSpec.fromMap(spec.toMap())).isEqualTo(spec);
         }
     }
 

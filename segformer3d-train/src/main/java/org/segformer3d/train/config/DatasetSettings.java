@@ -162,7 +162,7 @@ public record DatasetSettings(
                 values.optionalInteger(d + "samples_per_case").orElse(type.isOfficial() ? OFFICIAL_SAMPLES : 1),
                 values.number(d + "foreground_fraction"),
                 augmentation(values.get(d + "augmentation"), type),
-                PreprocessingSpec.fromMap(values.map(d + "preprocessing")),
+                preprocessing(values.get(d + "preprocessing"), type),
                 values.optionalText(d + "plan")
                         .map(plan ->
                                 new PlanSettings(plan.equals(AUTO) ? Optional.empty() : Optional.of(Path.of(plan)))),
@@ -176,6 +176,13 @@ public record DatasetSettings(
                 values.bool(loader + "shuffle"),
                 values.integer(loader + "num_workers"),
                 values.bool(loader + "drop_last"));
+    }
+
+    private static PreprocessingSpec preprocessing(Object found, Type type) {
+        if (found == null) {
+            return type.isOfficial() ? PreprocessingSpec.officialBrats() : PreprocessingSpec.fromMap(Map.of());
+        }
+        return PreprocessingSpec.fromMap(ConfigKey.stringKeys(found));
     }
 
     private static List<RandomTransform> augmentation(Object found, Type type) {

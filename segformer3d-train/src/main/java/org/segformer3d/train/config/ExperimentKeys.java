@@ -338,9 +338,10 @@ final class ExperimentKeys {
         add(map(
                 d + "preprocessing",
                 "map",
-                ConfigKey.canonical(PreprocessingSpec.fromMap(Map.of()).toMap()),
+                null,
                 false,
-                "What is done to a scan before the network sees it; see below.",
+                "What is done to a scan before the network sees it; see below. null: the defaults there; with brats… what the official"
+                        + " script does, for the bundle.",
                 Map.of(),
                 (key, value) ->
                         below(key, () -> PreprocessingSpec.fromMap(value).toMap())));

@@ -71,6 +71,11 @@ public final class Parity {
         onBackends.addAll(ModelCases.in(folder));
         onBackends.addAll(TrainingCases.in(folder));
         onBackends.removeIf(backendCase -> !wanted(backendCase.name()));
+        for (String file : folder.unknownFiles()) {
+            if (wanted(file)) {
+                emit(ParityLine.skipped(file, "-", "no case is made from this file"));
+            }
+        }
         if (onBackends.isEmpty()) {
             return;
         }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
@@ -26,6 +27,14 @@ record ReferenceFolder(Path root) {
     private static final ObjectMapper JSON = JsonMapper.builder()
             .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             .build();
+
+    /** The files that cases are made from, by their path in the folder. */
+    private static final Pattern KNOWN = Pattern.compile("[^/]+\\.ya?ml"
+            + "|models/[^/]+\\.(json|pt|eval\\.safetensors|train\\.safetensors)"
+            + "|pipeline/(checkpoint\\.safetensors|checkpoint_[^/]+|malicious[^/]*|[^/]*losses\\.safetensors"
+            + "|[^/]*lr_schedules\\.json|metrics\\.(json|safetensors)|sliding_window\\.(json|safetensors)"
+            + "|train_[^/]+\\.(json|safetensors)|[^/]*transforms\\.safetensors"
+            + "|brats_preprocess\\.safetensors|brats_raw/.+|brats_preprocessed/.+)");
 
     /** Opens a folder. */
     static ReferenceFolder open(Path root) throws IOException {
@@ -43,6 +52,17 @@ record ReferenceFolder(Path root) {
         }
         try (Stream<Path> list = Files.list(directory)) {
             return list.filter(file -> file.getFileName().toString().endsWith(suffix))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    /** Files that no case is made from, by their path in the folder, sorted. */
+    List<String> unknownFiles() throws IOException {
+        try (Stream<Path> files = Files.walk(root)) {
+            return files.filter(Files::isRegularFile)
+                    .map(file -> root.relativize(file).toString().replace('\\', '/'))
+                    .filter(name -> !KNOWN.matcher(name).matches())
                     .sorted()
                     .toList();
         }

@@ -31,6 +31,7 @@ import org.segformer3d.data.loading.Batch;
 import org.segformer3d.data.loading.Epoch;
 import org.segformer3d.data.loading.LoaderSpec;
 import org.segformer3d.data.loading.PatchLoader;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.InferenceSpec;
@@ -61,7 +62,7 @@ import org.slf4j.LoggerFactory;
 final class TrainingRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
     private static final String OFFICIAL_DATA =
-            "trained on files that the official script had preprocessed; the bundle's own preprocessing, from"
+            "trained on what the official script makes of scans; the bundle's own preprocessing, from"
                     + " dataset_parameters.preprocessing, isn't that script's, so predict from scans treated alike";
 
     /** From this many bytes on, hashing takes long enough to say so. */
@@ -125,7 +126,7 @@ final class TrainingRun implements AutoCloseable {
                             epochs,
                             stepsPerEpoch(),
                             trainedParameters()));
-            if (config.dataset().type().isOfficial()) {
+            if (hasOtherPreprocessing()) {
                 options.listener().message(OFFICIAL_DATA);
             }
             resumed.ifPresent(checkpoint -> options.listener()
@@ -751,7 +752,7 @@ final class TrainingRun implements AutoCloseable {
         map.put("validation_cases", data.split().validation());
         map.put("test_cases", data.split().test());
         map.put("experiment", config.toMap());
-        if (config.dataset().type().isOfficial()) {
+        if (hasOtherPreprocessing()) {
             map.put("note", OFFICIAL_DATA);
         }
         new ModelBundle(
@@ -763,6 +764,12 @@ final class TrainingRun implements AutoCloseable {
                         validation.inference(),
                         map)
                 .write(folder.bundle());
+    }
+
+    /** Whether the bundle does something else to scans than was done to the official files that were trained on. */
+    private boolean hasOtherPreprocessing() {
+        return config.dataset().type().isOfficial()
+                && !config.dataset().preprocessing().equals(PreprocessingSpec.officialBrats());
     }
 
     private TrainingOutcome finish(End end) throws IOException {

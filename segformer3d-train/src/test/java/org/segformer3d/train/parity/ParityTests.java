@@ -198,6 +198,21 @@ class ParityTests {
         }
 
         @Test
+        void aFileThatNothingIsMadeFromIsNamed(@TempDir Path folder) throws IOException {
+            Files.createFile(Files.createDirectories(folder.resolve("pipeline")).resolve("other.npy"));
+            Files.createFile(folder.resolve("pipeline/checkpoint.safetensors"));
+            assertThat(run(folder, ParityOptions.defaults()))
+                    .extracting(ParityLine::name, ParityLine::status)
+                    .containsExactly(tuple("pipeline/other.npy", Status.SKIPPED));
+        }
+
+        @Test
+        void noFileOfTheReferenceIsLeftOut() throws IOException {
+            Assumptions.assumeTrue(Files.isDirectory(REFERENCE), "no reference values here");
+            assertThat(ReferenceFolder.open(REFERENCE).unknownFiles()).isEmpty();
+        }
+
+        @Test
         void aScanThatIsMissingFails(@TempDir Path folder) throws IOException {
             Path images = Files.createDirectories(folder.resolve("pipeline/brats_raw/imagesTr"));
             Path labels = Files.createDirectories(folder.resolve("pipeline/brats_raw/labelsTr"));
