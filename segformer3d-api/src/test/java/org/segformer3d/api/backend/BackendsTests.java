@@ -31,7 +31,8 @@ class BackendsTests {
 
     @Test
     void optionsRefuseTypesNoBackendComputesIn() {
-        assertThatThrownBy(() -> BackendOptions.defaults().in(DType.INT64)).hasMessageContaining("FLOAT32 or FLOAT64");
+        assertThatThrownBy(() -> BackendOptions.defaults().in(DType.INT64))
+                .hasMessageContaining("FLOAT32, FLOAT64, BFLOAT16 or FLOAT16");
         assertThatThrownBy(() -> BackendOptions.defaults().withThreads(-1)).hasMessageContaining("threads");
         assertThatThrownBy(() -> BackendOptions.Implementation.parse("fast"))
                 .hasMessageContaining("auto, plain or fused");
