@@ -3,6 +3,7 @@ package org.segformer3d.train.run;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,8 +18,8 @@ import org.segformer3d.train.config.ExperimentConfig;
 /**
  * A run in a process of its own, for what can't be done to the process that tests run in: killing it, and taking away its disk.
  *
- * <p>Arguments: the backend ({@code fake} or a real one's name), {@code start} or {@code resume}, and the experiment. Prints a line per
- * step and, at the end, the hash of the weights.
+ * <p>Arguments: the backend ({@code fake} or a real one's name), {@code start} or {@code resume}, the experiment, and {@code held} for a
+ * run that waits after each step until it is let go on. Prints a line per step and, at the end, the hash of the weights.
  */
 final class TrainingProcess {
     private final Process process;
@@ -39,6 +40,13 @@ final class TrainingProcess {
                     @Override
                     public void step(Step step) {
                         System.out.println("step " + step.epoch() + " " + step.step());
+                        if (args.length > 3) {
+                            try {
+                                System.in.read();
+                            } catch (IOException e) {
+                                throw new UncheckedIOException(e);
+                            }
+                        }
                     }
                 });
         try (Backend backend = args[0].equals("fake")
@@ -75,6 +83,12 @@ final class TrainingProcess {
     /** Returns the next line that it prints, {@code null} when it has ended. */
     String line() throws IOException {
         return lines.readLine();
+    }
+
+    /** Lets a held run go on to its next step. */
+    void letGoOn() throws IOException {
+        process.getOutputStream().write('\n');
+        process.getOutputStream().flush();
     }
 
     /** Ends it as the system's out-of-memory killer does: at once, wherever it is. */
