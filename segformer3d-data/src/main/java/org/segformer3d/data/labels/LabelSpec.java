@@ -372,48 +372,80 @@ public record LabelSpec(Mode mode, List<Region> regions) {
      * @throws IllegalArgumentException when the shape doesn't have K channels
      */
     public HostTensor decode(HostTensor logits) {
-        long[] shape = logits.shape();
-        if (shape.length != 4 || shape[0] != channels()) {
-            throw new IllegalArgumentException("logits: found shape " + Shapes.text(shape) + ", expected " + channels()
-                    + "×D×H×W for the channels " + String.join(", ", names()));
-        }
-        short[] labels = new short[Math.toIntExact(Shapes.elements(shape[1], shape[2], shape[3]))];
-        if (mode == Mode.SOFTMAX || isDisjoint()) {
-            decodeLargest(logits, labels);
-        } else {
-            decodePainted(logits, labels);
-        }
-        boolean fitsByte = regions.stream().allMatch(r -> r.write() >= 0 && r.write() <= 255);
-        return LabelValues.tensor(labels, fitsByte, shape[1], shape[2], shape[3]);
+        short[] labels = decoder().decode(logits);
+        return LabelValues.tensor(labels, writesBytes(), logits.size(1), logits.size(2), logits.size(3));
     }
 
-    private void decodeLargest(HostTensor logits, short[] labels) {
-        float[] best = new float[labels.length];
-        float[] channel = new float[labels.length];
-        if (mode == Mode.SOFTMAX) {
-            Arrays.fill(best, Float.NEGATIVE_INFINITY);
-            Arrays.fill(labels, (short) regions.get(0).write());
+    /** Returns whether every value that can be written lies in 0…255. */
+    public boolean writesBytes() {
+        return regions.stream().allMatch(r -> r.write() >= 0 && r.write() <= 255);
+    }
+
+    /** Returns a decoder that uses its memory again, for volumes that come in many parts. */
+    public Decoder decoder() {
+        return new Decoder();
+    }
+
+    /** Decodes one part of a volume after the other. For one thread. */
+    public final class Decoder {
+        private short[] labels = {};
+        private float[] best = {};
+        private float[] channel = {};
+
+        private Decoder() {}
+
+        /**
+         * Returns the labels that logits stand for.
+         *
+         * @param logits as for {@link LabelSpec#decode}
+         * @return as many labels as there are voxels; the array is used again when the next part has equally many
+         * @throws IllegalArgumentException when the shape doesn't have K channels
+         */
+        public short[] decode(HostTensor logits) {
+            long[] shape = logits.shape();
+            if (shape.length != 4 || shape[0] != channels()) {
+                throw new IllegalArgumentException("logits: found shape " + Shapes.text(shape) + ", expected "
+                        + channels() + "×D×H×W for the channels " + String.join(", ", names()));
+            }
+            int voxels = Math.toIntExact(Shapes.elements(shape[1], shape[2], shape[3]));
+            if (labels.length != voxels) {
+                labels = new short[voxels];
+                channel = new float[voxels];
+                best = new float[voxels];
+            }
+            if (mode == Mode.SOFTMAX || isDisjoint()) {
+                decodeLargest(logits);
+            } else {
+                decodePainted(logits);
+            }
+            return labels;
         }
-        for (int k = 0; k < channels(); k++) {
-            read(logits, k, channel);
-            short write = (short) regions.get(k).write();
-            for (int n = 0; n < labels.length; n++) {
-                if (channel[n] > best[n]) {
-                    best[n] = channel[n];
-                    labels[n] = write;
+
+        private void decodeLargest(HostTensor logits) {
+            boolean background = mode == Mode.SOFTMAX;
+            Arrays.fill(best, background ? Float.NEGATIVE_INFINITY : 0);
+            Arrays.fill(labels, background ? (short) regions.get(0).write() : 0);
+            for (int k = 0; k < channels(); k++) {
+                read(logits, k, channel);
+                short write = (short) regions.get(k).write();
+                for (int n = 0; n < labels.length; n++) {
+                    if (channel[n] > best[n]) {
+                        best[n] = channel[n];
+                        labels[n] = write;
+                    }
                 }
             }
         }
-    }
 
-    private void decodePainted(HostTensor logits, short[] labels) {
-        float[] channel = new float[labels.length];
-        for (int k : paintingOrder()) {
-            read(logits, k, channel);
-            short write = (short) regions.get(k).write();
-            for (int n = 0; n < labels.length; n++) {
-                if (channel[n] > 0) {
-                    labels[n] = write;
+        private void decodePainted(HostTensor logits) {
+            Arrays.fill(labels, (short) 0);
+            for (int k : paintingOrder()) {
+                read(logits, k, channel);
+                short write = (short) regions.get(k).write();
+                for (int n = 0; n < labels.length; n++) {
+                    if (channel[n] > 0) {
+                        labels[n] = write;
+                    }
                 }
             }
         }

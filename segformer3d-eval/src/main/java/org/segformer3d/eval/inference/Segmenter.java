@@ -31,8 +31,8 @@ public final class Segmenter implements AutoCloseable {
     /** Largest distance in voxels between corresponding corners of a case's channels. */
     public static final double TOLERANCE_VOXELS = 1e-3;
 
-    /** A collection isn't worth its time for less. */
-    private static final long LARGE = 1L << 30;
+    /** A collection takes a tenth of a second, which is little beside the time such a case takes. */
+    private static final long LARGE = 3L << 29;
 
     private final Backend backend;
     private final MemoryBudget budget;
@@ -226,11 +226,11 @@ public final class Segmenter implements AutoCloseable {
     }
 
     /**
-     * Gives the collector a hint before large arrays are made where room is scarce: left to itself it would let the heap grow, up to
-     * its limit, before it looks for arrays that nobody needs any more.
+     * Gives the collector a hint before large arrays are made: left to itself it would let the heap grow, up to its limit, before it
+     * looks for arrays that nobody needs any more.
      */
     private static void collectGarbage(MemoryPlan plan) {
-        if (plan.bytes() > LARGE && plan.bytes() > plan.budget() / 2) {
+        if (plan.bytes() > LARGE) {
             System.gc();
         }
     }

@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
@@ -41,7 +42,7 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
     private static final double SIGMA_SCALE = 0.125;
     private static final float SMALLEST_WEIGHT = 1e-3f;
     /** Voxels handed out at once: what is made of them should stay small beside the sums. */
-    private static final int BLOCK_VOXELS = 1 << 20;
+    private static final int BLOCK_VOXELS = 1 << 18;
 
     /** Validates. */
     public SlidingWindow {
@@ -235,8 +236,8 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
         private final int[] padded = new int[3];
         private final int[] before = new int[3];
         private final float[] weights = weights();
-        private final float[] row = new float[roi.width()];
         private final float[] zeros = new float[roi.width()];
+        private final ThreadLocal<float[]> rows = ThreadLocal.withInitial(() -> new float[roi.width()]);
         private final HostTensor[] batches;
         private int largestBatch;
         private ByteBuffer memory;
@@ -369,23 +370,25 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
         }
 
         private void read(int[] start, FloatBuffer target, int from) {
+            IntStream.range(0, image.channels() * roi.depth())
+                    .parallel()
+                    .forEach(plane -> readPlane(start, plane / roi.depth(), plane % roi.depth(), target, from));
+        }
+
+        private void readPlane(int[] start, int c, int d, FloatBuffer target, int from) {
             int w0 = Math.max(start[2], before[2]);
             int w1 = Math.min(start[2] + roi.width(), before[2] + size[2]);
             boolean inside = w1 - w0 == roi.width();
-            int at = from;
-            for (int c = 0; c < image.channels(); c++) {
-                for (int d = 0; d < roi.depth(); d++) {
-                    int imageD = start[0] + d - before[0];
-                    for (int h = 0; h < roi.height(); h++, at += roi.width()) {
-                        int imageH = start[1] + h - before[1];
-                        boolean present = imageD >= 0 && imageD < size[0] && imageH >= 0 && imageH < size[1];
-                        if (!present || !inside) {
-                            target.put(at, zeros);
-                        }
-                        if (present) {
-                            image.copy(c, imageD, imageH, w0 - before[2], target, at + w0 - start[2], w1 - w0);
-                        }
-                    }
+            int imageD = start[0] + d - before[0];
+            int at = from + (c * roi.depth() + d) * roi.height() * roi.width();
+            for (int h = 0; h < roi.height(); h++, at += roi.width()) {
+                int imageH = start[1] + h - before[1];
+                boolean present = imageD >= 0 && imageD < size[0] && imageH >= 0 && imageH < size[1];
+                if (!present || !inside) {
+                    target.put(at, zeros);
+                }
+                if (present) {
+                    image.copy(c, imageD, imageH, w0 - before[2], target, at + w0 - start[2], w1 - w0);
                 }
             }
         }
@@ -406,30 +409,36 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
 
         private void add(int[] start, HostTensor logits, int index) {
             FloatBuffer values = logits.floatBuffer();
+            // Every voxel belongs to one plane, so its sum doesn't depend on who comes first.
+            IntStream.range(0, (sums.length + 1) * roi.depth())
+                    .parallel()
+                    .forEach(plane -> addPlane(start, values, index, plane / roi.depth(), plane % roi.depth()));
+        }
+
+        private void addPlane(int[] start, FloatBuffer values, int index, int c, int d) {
             int edge = roi.width();
             int h0 = Math.max(start[1], firstRow);
             int h1 = Math.min(start[1] + roi.height(), endRow);
-            for (int c = 0; c <= sums.length; c++) {
+            int plane = (start[0] + d) % roi.depth() * (endRow - firstRow);
+            int weight = (d * roi.height() + h0 - start[1]) * edge;
+            if (c == sums.length) {
                 // After the classes the weights themselves, as if of one more class whose logits are all 1.
-                boolean counting = c == sums.length;
-                float[] target = counting ? weightSums : sums[c];
-                int from = (index * sums.length + c) * roi.tokens();
-                for (int d = 0; d < roi.depth(); d++) {
-                    int plane = (start[0] + d) % roi.depth() * (endRow - firstRow);
-                    int weight = (d * roi.height() + h0 - start[1]) * edge;
-                    for (int h = h0; h < h1; h++, weight += edge) {
-                        int to = (plane + h - firstRow) * padded[2] + start[2];
-                        if (counting) {
-                            for (int w = 0; w < edge; w++) {
-                                target[to + w] += weights[weight + w];
-                            }
-                        } else {
-                            values.get(from + weight, row);
-                            for (int w = 0; w < edge; w++) {
-                                target[to + w] += row[w] * weights[weight + w];
-                            }
-                        }
+                for (int h = h0; h < h1; h++, weight += edge) {
+                    int to = (plane + h - firstRow) * padded[2] + start[2];
+                    for (int w = 0; w < edge; w++) {
+                        weightSums[to + w] += weights[weight + w];
                     }
+                }
+                return;
+            }
+            float[] target = sums[c];
+            float[] row = rows.get();
+            int from = (index * sums.length + c) * roi.tokens();
+            for (int h = h0; h < h1; h++, weight += edge) {
+                int to = (plane + h - firstRow) * padded[2] + start[2];
+                values.get(from + weight, row);
+                for (int w = 0; w < edge; w++) {
+                    target[to + w] += row[w] * weights[weight + w];
                 }
             }
         }
@@ -466,18 +475,18 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
             HostTensor block = HostTensor.wrap(
                     DType.FLOAT32, memory.slice(0, elements * Float.BYTES), sums.length, last - first, rows, size[2]);
             FloatBuffer target = block.floatBuffer();
-            float[] line = new float[size[2]];
-            for (float[] sum : sums) {
-                for (int d = first; d < last; d++) {
-                    for (int h = row0; h < row0 + rows; h++) {
-                        int from = (d % roi.depth() * (endRow - firstRow) + h - firstRow) * padded[2] + before[2];
-                        for (int w = 0; w < line.length; w++) {
-                            line[w] = sum[from + w] / weightSums[from + w];
-                        }
-                        target.put(line);
+            IntStream.range(0, sums.length * (last - first)).parallel().forEach(plane -> {
+                float[] sum = sums[plane / (last - first)];
+                int d = first + plane % (last - first);
+                float[] line = new float[size[2]];
+                for (int h = 0; h < rows; h++) {
+                    int from = (d % roi.depth() * (endRow - firstRow) + row0 + h - firstRow) * padded[2] + before[2];
+                    for (int w = 0; w < line.length; w++) {
+                        line[w] = sum[from + w] / weightSums[from + w];
                     }
+                    target.put((plane * rows + h) * line.length, line);
                 }
-            }
+            });
             consumer.accept(first - before[0], row0 - before[1], block);
         }
     }
