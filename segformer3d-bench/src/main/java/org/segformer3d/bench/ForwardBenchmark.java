@@ -17,13 +17,15 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.WeightInitializer;
 
-/** The published network's forward pass, from and to the Java process. */
+/** The published network's forward pass, from and to the Java process, and its encoder alone. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 2, time = 3)
@@ -31,9 +33,17 @@ import org.segformer3d.api.weights.WeightInitializer;
 @Fork(1)
 @State(Scope.Benchmark)
 public class ForwardBenchmark {
-    /** Edge of the cubic input. */
+    /** Size of the input: the edge of a cube or D×H×W, for example {@code 80x96x64}. */
     @Param({"64", "128"})
-    public int edge;
+    public String size;
+
+    /** Volumes in a batch. */
+    @Param("1")
+    public int batch;
+
+    /** Transformer blocks of the four stages; the published network has two in each. */
+    @Param("2-2-2-2")
+    public String depths;
 
     /** The backend's name. */
     @Param("libtorch")
@@ -50,15 +60,20 @@ public class ForwardBenchmark {
     private Backend backend;
     private SegmentationModel model;
     private HostTensor input;
+    private org.segformer3d.api.tensor.Scope scope;
+    private Tensor tensor;
 
     /** Loads the network. */
     @Setup
     public void load() {
-        SegFormer3DConfig config = SegFormer3DConfig.defaults();
+        SegFormer3DConfig config = Sizes.withDepths(depths);
+        Grid grid = Sizes.grid(size);
         backend = Backends.provider(backendName)
                 .open(BackendOptions.defaults().withThreads(threads).with(Implementation.parse(implementation)));
         model = backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 1));
-        input = RandomTensors.normal(2, 1, config.inChannels(), edge, edge, edge);
+        input = RandomTensors.normal(2, batch, config.inChannels(), grid.depth(), grid.height(), grid.width());
+        scope = backend.newScope();
+        tensor = scope.tensor(input);
     }
 
     /** Runs once. */
@@ -67,9 +82,18 @@ public class ForwardBenchmark {
         return model.predict(input);
     }
 
+    /** Runs the encoder once, without copying its maps to Java. */
+    @Benchmark
+    public int encode() {
+        try (org.segformer3d.api.tensor.Scope maps = backend.newScope()) {
+            return model.encode(maps, tensor).size();
+        }
+    }
+
     /** Releases everything. */
     @TearDown
     public void close() {
+        scope.close();
         model.close();
         backend.close();
     }

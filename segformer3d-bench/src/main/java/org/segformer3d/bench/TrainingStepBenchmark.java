@@ -15,6 +15,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
@@ -45,6 +46,10 @@ public class TrainingStepBenchmark {
     @Param("libtorch")
     public String backendName;
 
+    /** The form of the network; auto is what training takes when nothing is said. */
+    @Param({"plain", "auto"})
+    public String implementation;
+
     private Backend backend;
     private TrainingSession session;
     private TrainingBatch data;
@@ -53,7 +58,8 @@ public class TrainingStepBenchmark {
     @Setup
     public void start() {
         SegFormer3DConfig config = SegFormer3DConfig.defaults();
-        backend = Backends.provider(backendName).open(BackendOptions.defaults());
+        backend = Backends.provider(backendName)
+                .open(BackendOptions.defaults().with(Implementation.parse(implementation)));
         session = backend.train(TrainingSpec.of(
                 config,
                 WeightInitializer.initialize(ModelLayout.of(config), 1),
