@@ -46,7 +46,7 @@ public final class Provenance {
         map.put("backend", backend.name());
         map.put("backend_versions", new TreeMap<>(backend.versions()));
         map.put("device", backend.device().toString());
-        map.put("compute_type", backend.computeType().toString());
+        map.put("compute_type", backend.options().computeType().toString());
         map.put("threads", backend.options().threads());
         return map;
     }
