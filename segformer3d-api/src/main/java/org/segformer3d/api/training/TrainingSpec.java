@@ -14,6 +14,8 @@ import org.segformer3d.api.weights.StateDict;
  * @param optimizer never {@code null}
  * @param clipNorm largest Euclidean norm over all gradients, larger ones are scaled down to it; empty for no clipping
  * @param emaDecay decay of the exponential moving average of the weights, in [0, 1); empty for none
+ * @param recomputes whether the backward pass computes activations again instead of keeping them from the forward pass: less memory
+ *     for more time, with the same result up to rounding
  */
 public record TrainingSpec(
         SegFormer3DConfig config,
@@ -21,7 +23,8 @@ public record TrainingSpec(
         LossSpec loss,
         OptimizerSpec optimizer,
         OptionalDouble clipNorm,
-        OptionalDouble emaDecay) {
+        OptionalDouble emaDecay,
+        boolean recomputes) {
     /** Validates. */
     public TrainingSpec {
         Objects.requireNonNull(config, "config");
@@ -36,6 +39,22 @@ public record TrainingSpec(
             throw new IllegalArgumentException(
                     "ema_decay: found " + emaDecay.getAsDouble() + ", expected a number in [0, 1)");
         }
+    }
+
+    /** Makes a specification whose activations are kept. */
+    public TrainingSpec(
+            SegFormer3DConfig config,
+            StateDict initialWeights,
+            LossSpec loss,
+            OptimizerSpec optimizer,
+            OptionalDouble clipNorm,
+            OptionalDouble emaDecay) {
+        this(config, initialWeights, loss, optimizer, clipNorm, emaDecay, false);
+    }
+
+    /** Returns this specification with or without recomputation. */
+    public TrainingSpec recomputing(boolean newRecomputes) {
+        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, newRecomputes);
     }
 
     /** Returns a specification without clipping and averaging. */

@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /** Element-wise dropout whose mask depends on nothing but the batch's seed: the same on every device and for every thread count. */
 final class Dropout {
@@ -26,13 +27,15 @@ final class Dropout {
         if (p == 0) {
             return x;
         }
+        return x.mul(mask(Functional.shape(x), x.scalar_type(), p));
+    }
+
+    /** Returns 0 with probability p and 1/(1−p) otherwise, element by element. */
+    Tensor mask(long[] shape, ScalarType type, double p) {
         Generator generator = torch.make_generator_cpu(seed);
-        Tensor mask = torch.empty(
-                        Functional.shape(x),
-                        new TensorOptions(x.scalar_type()),
-                        new org.bytedeco.pytorch.MemoryFormatOptional())
+        Tensor mask = torch.empty(shape, new TensorOptions(type), new org.bytedeco.pytorch.MemoryFormatOptional())
                 .bernoulli_(1 - p, new GeneratorOptional(generator))
                 .mul_(new Scalar(1 / (1 - p)));
-        return x.mul(backend.toDevice(mask));
+        return backend.toDevice(mask);
     }
 }

@@ -105,6 +105,16 @@ final class LibtorchBackend implements Backend {
     @Override
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
+        boolean fused = isFused(config);
+        return fused ? FusedModel.load(this, config, weights) : AssembledModel.load(this, config, weights);
+    }
+
+    /**
+     * Returns whether a network is computed in its fused form.
+     *
+     * @throws BackendException when that was asked for and there is none
+     */
+    private boolean isFused(SegFormer3DConfig config) {
         boolean replaced = Layers.resolve(config, layers).isReplaced();
         if (replaced && options.implementation() == Implementation.FUSED) {
             throw new BackendException(
@@ -115,13 +125,12 @@ final class LibtorchBackend implements Backend {
             throw new BackendException("backend 'libtorch': only the fused implementation computes in "
                     + options.computeType() + "; ask for auto, or for float32");
         }
-        boolean fused = switch (options.implementation()) {
+        return switch (options.implementation()) {
             case PLAIN -> false;
             case FUSED -> true;
             // on CUDA the plain form is the default until the fused one has been measured there
             case AUTO -> !replaced && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
         };
-        return fused ? FusedModel.load(this, config, weights) : AssembledModel.load(this, config, weights);
     }
 
     @Override
@@ -136,11 +145,20 @@ final class LibtorchBackend implements Backend {
             throw new BackendException("backend 'libtorch': training computes in float32 or float64; found precision "
                     + options.computeType());
         }
-        if (options.implementation() == Implementation.FUSED) {
-            throw new BackendException(
-                    "backend 'libtorch': training has no fused implementation; ask for auto or plain");
+        boolean fused = isFused(spec.config());
+        if (fused && options.device().type() != Device.Type.CPU) {
+            throw new BackendException("backend 'libtorch': training has a fused implementation on the CPU only; found "
+                    + options.device() + "; ask for auto or plain");
         }
-        return new LibtorchTrainingSession(this, spec);
+        if (spec.recomputes() && !fused) {
+            throw new BackendException(
+                    "backend 'libtorch': activations are computed again in the fused implementation only, found plain"
+                            + (options.implementation() == Implementation.AUTO
+                                    ? " (on " + options.device() + " with layers " + spec.config().layers() + ")"
+                                    : "")
+                            + "; ask for auto or fused, or set training_parameters.recompute_activations to false");
+        }
+        return new LibtorchTrainingSession(this, spec, fused);
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.model.AssembledNetwork;
+import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
@@ -40,10 +41,11 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final Scope handles;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final AssembledNetwork network;
+    private final TrainedNetwork fused;
     private long updates;
     private boolean closed;
 
-    LibtorchTrainingSession(LibtorchBackend backend, TrainingSpec spec) {
+    LibtorchTrainingSession(LibtorchBackend backend, TrainingSpec spec, boolean fused) {
         this.backend = backend;
         this.spec = spec;
         this.dropout = new Dropout(backend);
@@ -72,8 +74,18 @@ final class LibtorchTrainingSession implements TrainingSession {
                 averagedWeights.copyFrom(weights);
                 averagedStatistics.copyFrom(statistics);
             }
-            this.network =
-                    AssembledNetwork.build(backend.context(Mode.TRAINING), spec.config(), layers, Map.copyOf(tensors));
+            this.fused = fused
+                    ? new TrainedNetwork(
+                            backend,
+                            spec.config(),
+                            new TrainedWeights(weights, gradients, statistics, ""),
+                            dropout,
+                            spec.recomputes())
+                    : null;
+            this.network = fused
+                    ? null
+                    : AssembledNetwork.build(
+                            backend.context(Mode.TRAINING), spec.config(), layers, Map.copyOf(tensors));
         } catch (RuntimeException e) {
             closeAll(made);
             throw e;
@@ -134,8 +146,16 @@ final class LibtorchTrainingSession implements TrainingSession {
     }
 
     @Override
+    public String implementation() {
+        return fused == null ? "plain" : "fused";
+    }
+
+    @Override
     public double accumulate(TrainingBatch batch, double weight) {
         requireOpen();
+        if (fused != null) {
+            return fused(batch, weight, false).loss();
+        }
         return backend.on(true, () -> {
             try (Scope scope = backend.newScope()) {
                 return backward(forward(scope, scope.tensor(batch.input()), batch), batch, weight);
@@ -146,26 +166,57 @@ final class LibtorchTrainingSession implements TrainingSession {
     @Override
     public TrainingPass pass(TrainingBatch batch) {
         requireOpen();
-        return backend.on(true, () -> {
-            try (Scope scope = backend.newScope();
-                    FlatTensors before = new FlatTensors(backend, trained())) {
+        return backend.on(false, () -> {
+            try (FlatTensors before = new FlatTensors(backend, trained())) {
                 before.copyFrom(gradients);
                 gradients.zero();
+                try {
+                    Outcome outcome = fused == null ? plain(batch) : fused(batch, 1, true);
+                    Map<String, HostTensor> all = new LinkedHashMap<>();
+                    gradients.copyTo(all, "");
+                    return new TrainingPass(
+                            outcome.loss(), outcome.logits(), outcome.inputGradient(), StateDict.of(all));
+                } finally {
+                    gradients.copyFrom(before);
+                }
+            }
+        });
+    }
+
+    /** What a pass left beside gradients; without logits and the input's gradient where only the loss is wanted. */
+    private record Outcome(double loss, HostTensor logits, HostTensor inputGradient) {}
+
+    private Outcome plain(TrainingBatch batch) {
+        return backend.on(true, () -> {
+            try (Scope scope = backend.newScope()) {
                 Tensor input = scope.tensor(batch.input());
                 org.bytedeco.pytorch.Tensor leaf = LibtorchTensor.unwrap(backend, input);
                 leaf.set_requires_grad(true);
                 Tensor logits = forward(scope, input, batch);
                 double loss = backward(logits, batch, 1);
-                Map<String, HostTensor> all = new LinkedHashMap<>();
-                gradients.copyTo(all, "");
-                TrainingPass pass = new TrainingPass(
-                        loss,
-                        logits.toHost(),
-                        LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())),
-                        StateDict.of(all));
-                gradients.copyFrom(before);
-                return pass;
+                return new Outcome(loss, logits.toHost(), LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())));
             }
+        });
+    }
+
+    @Override
+    public void observe(TrainingBatch batch) {
+        requireOpen();
+        backend.on(false, () -> {
+            try (Scope scope = backend.newScope()) {
+                Tensor input = scope.tensor(batch.input());
+                if (fused == null) {
+                    forward(scope, input, batch);
+                } else {
+                    InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
+                    LibtorchBackend.scoped(() -> forward(LibtorchTensor.unwrap(backend, input), geometry, batch));
+                }
+            } finally {
+                if (fused != null) {
+                    fused.forget();
+                }
+            }
+            return null;
         });
     }
 
@@ -173,10 +224,14 @@ final class LibtorchTrainingSession implements TrainingSession {
         dropout.seed(batch.seed());
         Tensor logits = network.forward(scope, input);
         if (!java.util.Arrays.equals(logits.shape(), batch.target().shape())) {
-            throw new IllegalArgumentException("batch: found a target of shape "
-                    + Shapes.text(batch.target().shape()) + ", expected " + Shapes.text(logits.shape()));
+            throw misfit(batch, logits.shape());
         }
         return logits;
+    }
+
+    private static IllegalArgumentException misfit(TrainingBatch batch, long[] logits) {
+        return new IllegalArgumentException("batch: found a target of shape "
+                + Shapes.text(batch.target().shape()) + ", expected " + Shapes.text(logits));
     }
 
     private double backward(Tensor logits, TrainingBatch batch, double weight) {
@@ -186,6 +241,49 @@ final class LibtorchTrainingSession implements TrainingSession {
             loss.mul(new Scalar(weight)).backward();
             return loss.item().toDouble();
         });
+    }
+
+    private Outcome fused(TrainingBatch batch, double weight, boolean everything) {
+        try (Scope scope = backend.newScope()) {
+            Tensor input = scope.tensor(batch.input());
+            InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
+            long[] expected = batch.input().shape();
+            expected[1] = spec.config().numClasses();
+            if (!java.util.Arrays.equals(expected, batch.target().shape())) {
+                throw misfit(batch, expected);
+            }
+            return backend.on(
+                    false,
+                    () -> LibtorchBackend.scoped(
+                            () -> fused(LibtorchTensor.unwrap(backend, input), geometry, batch, weight, everything)));
+        } finally {
+            fused.forget();
+        }
+    }
+
+    private org.bytedeco.pytorch.Tensor forward(
+            org.bytedeco.pytorch.Tensor volumes, InputGeometry geometry, TrainingBatch batch) {
+        dropout.seed(batch.seed());
+        org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry);
+        forEachCounter((name, counter) -> counter.add_(new Scalar(1L)));
+        return logits;
+    }
+
+    /** Autograd sees the loss only: the network has its gradients written out. */
+    private Outcome fused(
+            org.bytedeco.pytorch.Tensor volumes,
+            InputGeometry geometry,
+            TrainingBatch batch,
+            double weight,
+            boolean everything) {
+        org.bytedeco.pytorch.Tensor logits = forward(volumes, geometry, batch);
+        HostTensor found = everything ? backend.copyOut(logits) : null;
+        double loss = backend.on(
+                true,
+                () -> LibtorchBackend.scoped(
+                        () -> Losses.replaceByGradient(spec.loss(), logits, backend.copyIn(batch.target()), weight)));
+        org.bytedeco.pytorch.Tensor inputGradient = fused.backward(logits, everything);
+        return new Outcome(loss, found, everything ? backend.copyOut(inputGradient) : null);
     }
 
     @Override
@@ -306,7 +404,11 @@ final class LibtorchTrainingSession implements TrainingSession {
             return;
         }
         closed = true;
-        network.close();
+        if (fused != null) {
+            fused.close();
+        } else {
+            network.close();
+        }
         handles.close();
         weights.close();
         gradients.close();

@@ -2,12 +2,34 @@ package org.segformer3d.backend.libtorch;
 
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.training.LossSpec;
 
 /** The losses of {@link LossSpec} as differentiable operations; MONAI's values to the last digits. */
 final class Losses {
     private Losses() {}
+
+    /** The number at::Reduction::Sum has. */
+    private static final long REDUCTION_SUM = 2;
+
+    /** Elements of a slab at most: what is made of it should stay in the cache. */
+    private static final long SLAB_ELEMENTS = 1 << 19;
+
+    /**
+     * What a loss needs to know of its logits and target, each a sum over places: sums over slabs add up to those over the whole.
+     *
+     * @param overlaps intersection, target and prediction of every sample and channel, (3,B,K); {@code null} without a Dice term
+     * @param pointwise sum of a loss of every place; {@code null} without such a term
+     */
+    private record Sums(Tensor overlaps, Tensor pointwise) {
+        Sums plus(Sums other) {
+            return new Sums(
+                    overlaps == null ? null : overlaps.add(other.overlaps),
+                    pointwise == null ? null : pointwise.add(other.pointwise));
+        }
+    }
 
     /**
      * Returns the loss as a scalar.
@@ -16,17 +38,85 @@ final class Losses {
      * @param t target channels of the same shape and type
      */
     static Tensor of(LossSpec spec, Tensor x, Tensor t) {
+        return value(spec, sums(spec, x, t), Functional.shape(x));
+    }
+
+    /**
+     * Overwrites logits with the gradient of weight·loss at them, a slab at a time: what autograd records never exists for more than
+     * that.
+     *
+     * @param x logits (B,K,D,H,W), not recorded
+     * @param target channels of the same shape, of any type
+     * @return the loss without the factor
+     */
+    static double replaceByGradient(LossSpec spec, Tensor x, Tensor target, double weight) {
+        long[] shape = Functional.shape(x);
+        int slab = (int) Math.max(1, SLAB_ELEMENTS / (shape[0] * shape[1] * shape[3] * shape[4]));
+        Sums totals = null;
+        for (long from = 0; from < shape[2]; from += slab) {
+            long count = Math.min(slab, shape[2] - from);
+            Sums part = sums(
+                    spec,
+                    x.narrow(2, from, count),
+                    target.narrow(2, from, count).to(x.scalar_type()));
+            totals = totals == null ? part : totals.plus(part);
+        }
+        Sums leaves = new Sums(leaf(totals.overlaps()), leaf(totals.pointwise()));
+        Tensor loss = value(spec, leaves, shape);
+        loss.mul(new Scalar(weight)).backward();
+        for (long from = 0; from < shape[2]; from += slab) {
+            long count = Math.min(slab, shape[2] - from);
+            Tensor logits = x.narrow(2, from, count);
+            Tensor values = target.narrow(2, from, count);
+            LibtorchBackend.scoped(() -> {
+                Tensor slabLeaf = leaf(logits.contiguous());
+                Sums part = sums(spec, slabLeaf, values.to(x.scalar_type()));
+                Tensor weighted = null;
+                if (part.overlaps() != null) {
+                    weighted = part.overlaps().mul(leaves.overlaps().grad()).sum();
+                }
+                if (part.pointwise() != null) {
+                    Tensor term = part.pointwise().mul(leaves.pointwise().grad());
+                    weighted = weighted == null ? term : weighted.add(term);
+                }
+                weighted.backward();
+                return logits.copy_(slabLeaf.grad());
+            });
+        }
+        return loss.item().toDouble();
+    }
+
+    private static Tensor leaf(Tensor value) {
+        return value == null ? null : value.detach().set_requires_grad(true);
+    }
+
+    private static Sums sums(LossSpec spec, Tensor x, Tensor t) {
         return switch (spec.kind()) {
-            case DICE -> dice(spec, x, t);
-            case CROSS_ENTROPY -> crossEntropy(x, t);
-            case BINARY_CROSS_ENTROPY -> torch.binary_cross_entropy_with_logits(x, t);
+            case DICE, GENERALIZED_DICE -> new Sums(overlaps(spec, x, t), null);
+            case CROSS_ENTROPY -> new Sums(null, crossEntropy(x, t));
+            case BINARY_CROSS_ENTROPY -> new Sums(null, binaryCrossEntropy(x, t));
             case DICE_CROSS_ENTROPY ->
+                new Sums(overlaps(spec, x, t), x.size(1) == 1 ? binaryCrossEntropy(x, t) : crossEntropy(x, t));
+            case DICE_FOCAL -> new Sums(overlaps(spec, x, t), focal(spec, x, t));
+        };
+    }
+
+    /** @param shape of the logits */
+    private static Tensor value(LossSpec spec, Sums sums, long[] shape) {
+        double places = (double) shape[0] * shape[2] * shape[3] * shape[4];
+        return switch (spec.kind()) {
+            case DICE -> dice(spec, sums.overlaps());
+            case GENERALIZED_DICE -> generalizedDice(spec, sums.overlaps());
+            case CROSS_ENTROPY -> sums.pointwise().div(new Scalar(places));
+            case BINARY_CROSS_ENTROPY -> sums.pointwise().div(new Scalar(places * shape[1]));
+            // one channel has a binary cross-entropy, whose places are as many
+            case DICE_CROSS_ENTROPY ->
+                combined(spec, dice(spec, sums.overlaps()), sums.pointwise().div(new Scalar(places)));
+            case DICE_FOCAL ->
                 combined(
                         spec,
-                        dice(spec, x, t),
-                        x.size(1) == 1 ? torch.binary_cross_entropy_with_logits(x, t) : crossEntropy(x, t));
-            case DICE_FOCAL -> combined(spec, dice(spec, x, t), focal(spec, x, t));
-            case GENERALIZED_DICE -> generalizedDice(spec, x, t);
+                        dice(spec, sums.overlaps()),
+                        sums.pointwise().div(new Scalar(places * sums.overlaps().size(2))));
         };
     }
 
@@ -46,35 +136,34 @@ final class Losses {
                 : channels.narrow(1, 1, channels.size(1) - 1);
     }
 
-    private static long[] summedAxes(LossSpec spec) {
-        return spec.batch() ? new long[] {0, 2, 3, 4} : new long[] {2, 3, 4};
-    }
-
-    private static Tensor dice(LossSpec spec, Tensor x, Tensor t) {
-        Tensor p = probabilities(spec, x);
-        Tensor g = foreground(spec, t);
-        long[] axes = summedAxes(spec);
-        Tensor intersection = p.mul(g).sum(axes);
-        Tensor sums = spec.squared()
-                ? p.square().sum(axes).add(g.square().sum(axes))
-                : p.sum(axes).add(g.sum(axes));
-        return oneMinus(smoothedRatio(spec, intersection, sums)).mean();
-    }
-
-    private static Tensor generalizedDice(LossSpec spec, Tensor x, Tensor t) {
+    private static Tensor overlaps(LossSpec spec, Tensor x, Tensor t) {
         Tensor p = probabilities(spec, x);
         Tensor g = foreground(spec, t);
         long[] axes = {2, 3, 4};
-        Tensor truth = g.sum(axes);
+        boolean squared = spec.squared() && spec.kind() != LossSpec.Kind.GENERALIZED_DICE;
+        return torch.stack(new TensorVector(
+                p.mul(g).sum(axes),
+                squared ? g.square().sum(axes) : g.sum(axes),
+                squared ? p.square().sum(axes) : p.sum(axes)));
+    }
+
+    private static Tensor dice(LossSpec spec, Tensor overlaps) {
+        Tensor all = spec.batch() ? overlaps.sum(1) : overlaps;
+        return oneMinus(smoothedRatio(spec, all.select(0, 0), all.select(0, 1).add(all.select(0, 2))))
+                .mean();
+    }
+
+    private static Tensor generalizedDice(LossSpec spec, Tensor overlaps) {
+        Tensor truth = overlaps.select(0, 1);
         Tensor weights = truth.square().reciprocal();
         Tensor infinite = weights.isinf();
         // a class that is absent weighs as much as the rarest one that is there
         Tensor finite = weights.masked_fill(infinite, new Scalar(0.0));
         Tensor largest = finite.amax(new long[] {-1}, true).expand(Functional.shape(finite));
-        weights = torch.where(infinite, largest, finite);
+        weights = torch.where(infinite, largest, finite).detach();
         // MONAI leaves the classes apart: their weights only set how much the smoothing counts
-        Tensor intersection = p.mul(g).sum(axes).mul(weights);
-        Tensor sums = truth.add(p.sum(axes)).mul(weights);
+        Tensor intersection = overlaps.select(0, 0).mul(weights);
+        Tensor sums = truth.add(overlaps.select(0, 2)).mul(weights);
         return oneMinus(smoothedRatio(spec, intersection, sums)).mean();
     }
 
@@ -86,10 +175,13 @@ final class Losses {
                 .div(sums.add(new Scalar(spec.smoothDenominator())));
     }
 
-    /** −Σ_k t_k log softmax(x)_k, averaged over batch and voxels. */
+    /** −Σ_k t_k log softmax(x)_k, summed over batch and voxels. */
     private static Tensor crossEntropy(Tensor x, Tensor t) {
-        double places = (double) x.numel() / x.size(1);
-        return torch.log_softmax(x, 1).mul(t).sum().mul(new Scalar(-1 / places));
+        return torch.log_softmax(x, 1).mul(t).sum().neg();
+    }
+
+    private static Tensor binaryCrossEntropy(Tensor x, Tensor t) {
+        return torch.binary_cross_entropy_with_logits(x, t, new TensorOptional(), new TensorOptional(), REDUCTION_SUM);
     }
 
     /** (1−q)^γ · BCE with q the probability of the target, computed from log σ so that it keeps its digits near 0 and 1. */
@@ -99,7 +191,7 @@ final class Losses {
         Tensor crossEntropy = logits.sub(logits.mul(target)).sub(torch.log_sigmoid(logits));
         Tensor sign = target.mul(new Scalar(2.0)).sub(new Scalar(1.0));
         Tensor miss = torch.log_sigmoid(logits.mul(sign).neg());
-        return miss.mul(new Scalar(spec.focalGamma())).exp().mul(crossEntropy).mean();
+        return miss.mul(new Scalar(spec.focalGamma())).exp().mul(crossEntropy).sum();
     }
 
     private static Tensor oneMinus(Tensor x) {

@@ -1,7 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.FloatBuffer;
 import java.util.LinkedHashMap;
@@ -81,15 +80,5 @@ class FusedModelTests {
             values[i] = (float) random.nextGaussian();
         }
         return HostTensor.of(values, shape);
-    }
-
-    @org.junit.jupiter.api.Test
-    void refusesToTrainInTheFusedForm() {
-        try (Backend backend =
-                new LibtorchProvider().open(BackendOptions.defaults().with(Implementation.FUSED))) {
-            assertThatThrownBy(() -> backend.train(null))
-                    .isInstanceOf(org.segformer3d.api.backend.BackendException.class)
-                    .hasMessageContaining("training has no fused implementation");
-        }
     }
 }

@@ -467,6 +467,7 @@ public final class ExperimentConfig {
      * @param accumulatedBatches batches that make one step
      * @param clipNorm largest gradient norm, empty for no clipping
      * @param emaDecay decay of the averaged weights, empty for none
+     * @param recomputesActivations whether the backward pass computes activations again instead of keeping them
      * @param emaValidationEvery every how many epochs a validation uses the averaged weights
      * @param emaStatisticsRecomputed whether BatchNorm statistics of averaged weights come from a pass over the training data
      * @param earlyStop when to end before the last epoch, empty for never
@@ -478,6 +479,7 @@ public final class ExperimentConfig {
             int accumulatedBatches,
             OptionalDouble clipNorm,
             OptionalDouble emaDecay,
+            boolean recomputesActivations,
             int emaValidationEvery,
             boolean emaStatisticsRecomputed,
             Optional<EarlyStop> earlyStop) {
@@ -495,6 +497,7 @@ public final class ExperimentConfig {
                     values.bool("ema.enabled")
                             ? OptionalDouble.of(values.number("ema.ema_decay"))
                             : OptionalDouble.empty(),
+                    values.bool(t + "recompute_activations"),
                     values.integer("ema.val_ema_every"),
                     values.text("ema.batch_norm").equals("recomputed"),
                     values.bool(t + "early_stop.enabled")

@@ -243,6 +243,12 @@ final class ExperimentKeys {
                 "Start from the weights in a file (.safetensors, .pt, …), a checkpoint folder or a bundle. Where in_channels or"
                         + " num_classes is another, the layers that depend on it start anew, and the run says which."));
         add(path(load + "load_checkpoint_path", true, "That folder or file."));
+        add(bool(
+                t + "recompute_activations",
+                false,
+                false,
+                "Whether the backward pass computes activations again instead of keeping them: less memory for more time, the same"
+                        + " result."));
         String stop = t + "early_stop.";
         add(bool(stop + "enabled", false, false, "Whether training ends when validation Dice stops rising."));
         add(integer(stop + "patience", 20L, 1, false, "Validations without a better Dice before it ends."));

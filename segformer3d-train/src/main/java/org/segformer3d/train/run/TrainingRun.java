@@ -172,7 +172,8 @@ final class TrainingRun implements AutoCloseable {
                 config.loss(),
                 config.optimizer(),
                 config.training().clipNorm(),
-                config.training().emaDecay()));
+                config.training().emaDecay(),
+                config.training().recomputesActivations()));
         if (checkpoint.isPresent() || given.updates() > 0) {
             session.restore(given);
         }

@@ -1,0 +1,133 @@
+package org.segformer3d.backend.libtorch;
+
+import org.bytedeco.javacpp.BoolPointer;
+import org.bytedeco.pytorch.MemoryFormatOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+
+/**
+ * Products of token matrices with weights, and their gradients, without autograd.
+ *
+ * <p>oneDNN computes them in float32 on the CPU, as 1² convolutions over one channels-last column of tokens: for these narrow matrices
+ * that is up to three times as fast as the BLAS, which runs on one thread (see {@link Natives}).
+ */
+final class Products {
+    private static final long[] ONE = {1, 1};
+    private static final long[] NONE = {0, 0};
+
+    /** Multiplications below which a product isn't worth dividing among threads. */
+    private static final long SMALL = 1 << 20;
+
+    private final boolean oneDnn;
+    private final Workers workers;
+
+    Products(LibtorchBackend backend, Workers workers) {
+        this.workers = workers;
+        this.oneDnn = backend.device().type() == Device.Type.CPU && backend.computeType() == DType.FLOAT32;
+    }
+
+    /** Returns x wᵀ + b. */
+    Tensor times(Tensor x, Tensor weight, Tensor bias) {
+        TensorOptional b = bias == null ? new TensorOptional() : Functional.some(bias);
+        if (!oneDnn) {
+            return torch.linear(x, weight, b);
+        }
+        Tensor kernel = weight.contiguous().view(weight.size(0), weight.size(1), 1, 1);
+        return torch.mkldnn_convolution(column(x), kernel, b, NONE, ONE, ONE, 1)
+                .permute(0, 2, 3, 1)
+                .reshape(x.size(0), weight.size(0));
+    }
+
+    /** Returns x w: the gradient at the input of {@link #times} where x is the one at its output. */
+    Tensor timesTransposed(Tensor x, Tensor weight) {
+        // turning a weight takes longer than multiplying a few rows with it
+        return oneDnn && x.size(0) >= weight.size(0) ? times(x, weight.t(), null) : multiply(x, weight);
+    }
+
+    /** target += yᵀ x: the gradient at the weight of {@link #times} where y is the one at its output. */
+    void addWeightGradient(Tensor target, Tensor y, Tensor x) {
+        boolean rows = y.size(1) >= x.size(1);
+        divide(y.numel() * x.size(1), Math.max(y.size(1), x.size(1)), (worker, first, count) -> {
+            if (rows) {
+                target.narrow(0, first, count).addmm_(y.narrow(1, first, count).t(), x);
+            } else {
+                target.narrow(1, first, count).addmm_(y.t(), x.narrow(1, first, count));
+            }
+        });
+    }
+
+    /** Returns a b by the BLAS. */
+    Tensor multiply(Tensor a, Tensor b) {
+        Tensor result = torch.empty(new long[] {a.size(0), b.size(1)}, a.options(), new MemoryFormatOptional());
+        boolean rows = a.size(0) >= b.size(1);
+        divide(a.numel() * b.size(1), Math.max(a.size(0), b.size(1)), (worker, first, count) -> {
+            if (rows) {
+                torch.mm_out(result.narrow(0, first, count), a.narrow(0, first, count), b);
+            } else {
+                torch.mm_out(result.narrow(1, first, count), a, b.narrow(1, first, count));
+            }
+        });
+        return result;
+    }
+
+    /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */
+    Tensor each(Tensor matrix, Tensor stack) {
+        Tensor result = torch.empty(
+                new long[] {stack.size(0), matrix.size(0), stack.size(2)}, stack.options(), new MemoryFormatOptional());
+        eachInto(result, matrix, stack);
+        return result;
+    }
+
+    void eachInto(Tensor result, Tensor matrix, Tensor stack) {
+        divide(
+                stack.numel() * matrix.size(0),
+                stack.size(0),
+                (worker, first, count) -> torch.bmm_out(
+                        result.narrow(0, first, count),
+                        matrix.unsqueeze(0).expand(count, matrix.size(0), matrix.size(1)),
+                        stack.narrow(0, first, count)));
+    }
+
+    private void divide(long multiplications, long count, Workers.Range action) {
+        if (multiplications < SMALL) {
+            LibtorchBackend.scoped(() -> {
+                action.on(0, 0, count);
+                return null;
+            });
+        } else {
+            workers.divide(count, action);
+        }
+    }
+
+    Workers workers() {
+        return workers;
+    }
+
+    /** target += the sum of all rows: the gradient at a bias. */
+    static void addBiasGradient(Tensor target, Tensor y) {
+        target.add_(y.sum(0));
+    }
+
+    /**
+     * Returns an affine map of each column, rows·scale + shift.
+     *
+     * @param rows (R,C)
+     */
+    static Tensor affine(Tensor rows, Tensor scale, Tensor shift) {
+        return torch.addcmul(shift, rows, scale, new Scalar(1.0));
+    }
+
+    /** Sees (R,C) as one channels-last column (1,C,R,1). */
+    static Tensor column(Tensor rows) {
+        return rows.view(1, rows.size(0), 1, rows.size(1)).permute(0, 3, 1, 2);
+    }
+
+    /** Returns which of an operation's three gradients are wanted. */
+    static BoolPointer mask(boolean input, boolean weight, boolean bias) {
+        return new BoolPointer(3).put(0, input).put(1, weight).put(2, bias);
+    }
+}

@@ -1,0 +1,87 @@
+package org.segformer3d.backend.libtorch;
+
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.T_TensorTensorTensor_T;
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.global.torch;
+import org.segformer3d.api.block.BlockSpec;
+
+/** BatchNorm over the columns of (R,C) by the batch's own statistics, in steps, with its gradients. */
+final class TrainedBatchNorm {
+    private final Tensor weight;
+    private final Tensor bias;
+    private final Tensor weightGradient;
+    private final Tensor biasGradient;
+    private final Tensor runningMean;
+    private final Tensor runningVariance;
+
+    TrainedBatchNorm(TrainedWeights weights) {
+        this.weight = weights.get("weight");
+        this.bias = weights.get("bias");
+        this.weightGradient = weights.gradient("weight");
+        this.biasGradient = weights.gradient("bias");
+        this.runningMean = weights.statistic("running_mean");
+        this.runningVariance = weights.statistic("running_var");
+    }
+
+    /**
+     * A batch's statistics.
+     *
+     * @param mean of every column
+     * @param inverse 1/σ of every column
+     */
+    record Statistics(Tensor mean, Tensor inverse) {
+        Statistics keptBy(Kept kept) {
+            kept.keep(mean);
+            kept.keep(inverse);
+            return this;
+        }
+    }
+
+    /** Computes the statistics of a batch and moves the running ones. */
+    Statistics measure(Tensor rows) {
+        T_TensorTensor_T found = torch.batch_norm_update_stats(
+                Products.column(rows),
+                Functional.some(runningMean),
+                Functional.some(runningVariance),
+                BlockSpec.BATCH_NORM_MOMENTUM);
+        return new Statistics(
+                found.get0().detach(),
+                found.get1().add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_());
+    }
+
+    /** Moves the running mean as if every row had been larger by a constant (C) when the batch was measured. */
+    void shiftRunningMean(Tensor constant) {
+        runningMean.add_(constant, new Scalar(BlockSpec.BATCH_NORM_MOMENTUM));
+    }
+
+    /** Returns what the columns are multiplied with. */
+    Tensor scale(Statistics statistics) {
+        return weight.mul(statistics.inverse());
+    }
+
+    /** Returns what is added to the columns afterwards. */
+    Tensor shift(Statistics statistics, Tensor scale) {
+        return bias.sub(statistics.mean().mul(scale));
+    }
+
+    /** Adds the weights' gradients and returns the input's. */
+    Tensor backward(Tensor rows, Statistics statistics, Tensor dy) {
+        T_TensorTensorTensor_T found = torch.native_batch_norm_backward(
+                Products.column(dy),
+                Products.column(rows),
+                Functional.some(weight),
+                new TensorOptional(),
+                new TensorOptional(),
+                Functional.some(statistics.mean()),
+                Functional.some(statistics.inverse()),
+                true,
+                BlockSpec.NORM_EPSILON,
+                Products.mask(true, true, true));
+        weightGradient.add_(found.get1());
+        biasGradient.add_(found.get2());
+        return found.get0().permute(0, 2, 3, 1).reshape(rows.size(0), rows.size(1));
+    }
+}
