@@ -1,7 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
 import java.util.List;
-import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -23,28 +22,23 @@ final class DepthwiseConvolution {
     /**
      * A few slices at a time, so that the sum over the kernel's planes is made in the cache.
      *
-     * @param rows (B·N,C), contiguous
+     * @param result where to write, contiguous
+     * @param rows (N,C) of one sample, contiguous
      * @param planes the kernel's three planes along depth, (C,1,3,3) each
      * @param bias (C), {@code null} for none
      */
-    static Tensor forward(Tensor rows, Grid grid, List<Tensor> planes, Tensor bias) {
+    static void into(Tensor result, Tensor rows, Grid grid, List<Tensor> planes, Tensor bias) {
         long c = rows.size(1);
         long depth = grid.depth();
-        Tensor result = torch.empty(Functional.shape(rows), rows.options(), new MemoryFormatOptional());
-        Tensor volumes = rows.view(-1, depth, grid.height(), grid.width(), c);
-        Tensor targets = result.view(-1, depth, grid.height(), grid.width(), c);
+        Tensor slices = rows.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
+        Tensor target = result.view(depth, grid.height(), grid.width(), c);
         long slab = Math.max(1, SLAB_ELEMENTS / (c * grid.height() * grid.width()));
-        for (long b = 0; b < volumes.size(0); b++) {
-            Tensor slices = volumes.select(0, b).permute(0, 3, 1, 2);
-            Tensor target = targets.select(0, b);
-            for (long first = 0; first < depth; first += slab) {
-                long from = first;
-                long to = Math.min(depth, from + slab);
-                LibtorchBackend.scoped(() -> target.narrow(0, from, to - from)
-                        .copy_(slab(slices, from, to, planes, bias).permute(0, 2, 3, 1)));
-            }
+        for (long first = 0; first < depth; first += slab) {
+            long from = first;
+            long to = Math.min(depth, from + slab);
+            LibtorchBackend.scoped(() -> target.narrow(0, from, to - from)
+                    .copy_(slab(slices, from, to, planes, bias).permute(0, 2, 3, 1)));
         }
-        return result;
     }
 
     private static Tensor slab(Tensor slices, long from, long to, List<Tensor> planes, Tensor bias) {
@@ -80,7 +74,7 @@ final class DepthwiseConvolution {
                 kernel.select(2, 2).contiguous());
     }
 
-    /** Returns the planes with which {@link #forward} takes the output's gradient to the input's. */
+    /** Returns the planes with which {@link #into} takes the output's gradient to the input's. */
     static List<Tensor> transposed(Tensor kernel) {
         return planes(kernel.flip(2, 3, 4));
     }
@@ -89,37 +83,35 @@ final class DepthwiseConvolution {
      * Adds the gradient at the kernel.
      *
      * @param target (C,1,3,3,3)
-     * @param dy (B·N,C), contiguous
+     * @param dy (N,C) of one sample, contiguous
      * @param rows the input, of the same shape
      */
     static void addKernelGradient(Tensor target, Tensor dy, Tensor rows, Grid grid) {
         long c = rows.size(1);
         long depth = grid.depth();
-        Tensor inputs = rows.view(-1, depth, grid.height(), grid.width(), c).permute(0, 1, 4, 2, 3);
-        Tensor outputs = dy.view(-1, depth, grid.height(), grid.width(), c).permute(0, 1, 4, 2, 3);
-        for (long b = 0; b < inputs.size(0); b++) {
-            for (int plane = 0; plane < 3; plane++) {
-                // output slice d takes input slice d + plane − 1
-                long first = Math.max(0, 1 - plane);
-                long count = Math.min(depth, depth + 1 - plane) - first;
-                if (count <= 0) {
-                    continue;
-                }
-                Tensor place = target.select(2, plane);
-                T_TensorTensorTensor_T found = torch.convolution_backward(
-                        outputs.select(0, b).narrow(0, first, count),
-                        inputs.select(0, b).narrow(0, first + plane - 1, count),
-                        place,
-                        new long[0],
-                        ONE,
-                        ONE,
-                        ONE,
-                        false,
-                        new long[] {0, 0},
-                        c,
-                        Products.mask(false, true, false));
-                place.add_(found.get1());
+        Tensor inputs = rows.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
+        Tensor outputs = dy.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
+        for (int plane = 0; plane < 3; plane++) {
+            // output slice d takes input slice d + plane − 1
+            long first = Math.max(0, 1 - plane);
+            long count = Math.min(depth, depth + 1 - plane) - first;
+            if (count <= 0) {
+                continue;
             }
+            Tensor place = target.select(2, plane);
+            T_TensorTensorTensor_T found = torch.convolution_backward(
+                    outputs.narrow(0, first, count),
+                    inputs.narrow(0, first + plane - 1, count),
+                    place,
+                    new long[0],
+                    ONE,
+                    ONE,
+                    ONE,
+                    false,
+                    new long[] {0, 0},
+                    c,
+                    Products.mask(false, true, false));
+            place.add_(found.get1());
         }
     }
 }

@@ -11,7 +11,6 @@ import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.DecoderSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.Device;
-import org.segformer3d.api.tensor.HostTensor;
 
 /**
  * The all-MLP decoder for inference, without its wide maps.
@@ -102,7 +101,7 @@ final class FusedDecoder {
             int[] offsets = new int[tokens.size()];
             int rows = 0;
             for (int i = tokens.size() - 1; i > 0; i--) {
-                depths[depths.length - i] = resizing(grids.get(i).depth(), finest.depth());
+                depths[depths.length - i] = Resizing.matrix(backend, grids.get(i).depth(), finest.depth());
                 offsets[i] = rows;
                 rows += grids.get(i).depth();
             }
@@ -132,8 +131,8 @@ final class FusedDecoder {
      */
     private void widen(int stage, Tensor tokens, Grid grid, Grid finest, Tensor rows, int offset) {
         Projection p = projections.get(stage);
-        Tensor h = resizing(grid.height(), finest.height());
-        Tensor w = resizing(grid.width(), finest.width());
+        Tensor h = Resizing.matrix(backend, grid.height(), finest.height());
+        Tensor w = Resizing.matrix(backend, grid.width(), finest.width());
         long e = bias.size(0);
         int slice = grid.height() * grid.width();
         int parts = cpu ? grid.depth() : 1;
@@ -196,9 +195,9 @@ final class FusedDecoder {
         int w = finest.width() * up;
         Tensor result = target.view(classes, d, (long) h * w);
         LibtorchBackend.scoped(() -> {
-            Tensor wide = resizing(finest.width(), w).t();
-            Tensor high = resizing(finest.height(), h);
-            Tensor deep = resizing(finest.depth(), d);
+            Tensor wide = Resizing.matrix(backend, finest.width(), w).t();
+            Tensor high = Resizing.matrix(backend, finest.height(), h);
+            Tensor deep = Resizing.matrix(backend, finest.depth(), d);
             Tensor planes = empty(classes, finest.depth(), (long) h * w);
             int slices = cpu ? 1 : finest.depth();
             team.each((int) classes * (finest.depth() / slices), i -> {
@@ -230,19 +229,5 @@ final class FusedDecoder {
             return torch.mm(matrix, stack.squeeze(0)).unsqueeze(0);
         }
         return torch.bmm(matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
-    }
-
-    /** Returns the matrix (to, from) of linear interpolation, align_corners=False. */
-    private Tensor resizing(int from, int to) {
-        double[] matrix = new double[to * from];
-        for (int i = 0; i < to; i++) {
-            double position = Math.max((i + 0.5) * from / to - 0.5, 0);
-            int low = (int) position;
-            int high = Math.min(low + 1, from - 1);
-            double t = position - low;
-            matrix[i * from + low] += 1 - t;
-            matrix[i * from + high] += t;
-        }
-        return backend.copyIn(HostTensor.of(matrix, to, from));
     }
 }

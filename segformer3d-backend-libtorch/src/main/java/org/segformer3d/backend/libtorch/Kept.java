@@ -4,24 +4,20 @@ import java.util.ArrayList;
 import java.util.List;
 import org.bytedeco.pytorch.Tensor;
 
-/** What a part of the network keeps from its forward pass for its backward pass. */
+/** What a part of the network keeps from its forward pass for its backward pass; several threads may add to it. */
 final class Kept implements AutoCloseable {
     private final List<Tensor> tensors = new ArrayList<>();
 
     /** Keeps a tensor alive beyond the open pointer scope, until {@link #close}. */
-    Tensor keep(Tensor tensor) {
+    synchronized Tensor keep(Tensor tensor) {
         tensor.retainReference();
         tensors.add(tensor);
         return tensor;
     }
 
-    boolean isEmpty() {
-        return tensors.isEmpty();
-    }
-
     /** Gives everything back; more may be kept afterwards. */
     @Override
-    public void close() {
+    public synchronized void close() {
         tensors.forEach(Tensor::close);
         tensors.clear();
     }

@@ -78,7 +78,9 @@ final class LibtorchTrainingSession implements TrainingSession {
                     ? new TrainedNetwork(
                             backend,
                             spec.config(),
-                            new TrainedWeights(weights, gradients, statistics, ""),
+                            weights,
+                            new Gradients(backend, trained, gradients),
+                            statistics,
                             dropout,
                             spec.recomputes())
                     : null;

@@ -19,6 +19,9 @@ final class Products {
     private static final long[] ONE = {1, 1};
     private static final long[] NONE = {0, 0};
 
+    /** Elements of both factors of a long sum that the BLAS is given at a time: they should stay in the cache. */
+    private static final long SLAB_ELEMENTS = 1 << 19;
+
     /** Multiplications below which a product isn't worth dividing among threads. */
     private static final long SMALL = 1 << 20;
 
@@ -51,11 +54,16 @@ final class Products {
     /** target += yᵀ x: the gradient at the weight of {@link #times} where y is the one at its output. */
     void addWeightGradient(Tensor target, Tensor y, Tensor x) {
         boolean rows = y.size(1) >= x.size(1);
+        long slab = Math.max(256, SLAB_ELEMENTS / (y.size(1) + x.size(1)));
         divide(y.numel() * x.size(1), Math.max(y.size(1), x.size(1)), (worker, first, count) -> {
-            if (rows) {
-                target.narrow(0, first, count).addmm_(y.narrow(1, first, count).t(), x);
-            } else {
-                target.narrow(1, first, count).addmm_(y.t(), x.narrow(1, first, count));
+            Tensor place = target.narrow(rows ? 0 : 1, first, count);
+            for (long from = 0; from < y.size(0); from += slab) {
+                long size = Math.min(slab, y.size(0) - from);
+                Tensor left = y.narrow(0, from, size);
+                Tensor right = x.narrow(0, from, size);
+                place.addmm_(
+                        (rows ? left.narrow(1, first, count) : left).t(),
+                        rows ? right : right.narrow(1, first, count));
             }
         });
     }
@@ -93,7 +101,7 @@ final class Products {
     }
 
     private void divide(long multiplications, long count, Workers.Range action) {
-        if (multiplications < SMALL) {
+        if (multiplications < SMALL || workers.parts(count) == 1) {
             LibtorchBackend.scoped(() -> {
                 action.on(0, 0, count);
                 return null;
@@ -103,6 +111,7 @@ final class Products {
         }
     }
 
+    /** Returns those the products are divided among. */
     Workers workers() {
         return workers;
     }

@@ -1,7 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.tensor.HostTensor;
 
 /** Linear resizing along one axis as a product with a matrix; trilinear resizing is three of them. */
@@ -20,10 +19,5 @@ final class Resizing {
             matrix[i * from + high] += t;
         }
         return backend.copyIn(HostTensor.of(matrix, to, from));
-    }
-
-    /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */
-    static Tensor each(Tensor matrix, Tensor stack) {
-        return torch.bmm(matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
     }
 }

@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -26,20 +27,20 @@ final class TrainedAttention implements TrainedHalf {
     private final TrainedLinear proj;
     private final Tensor reduction;
     private final Tensor reductionBias;
-    private final Tensor reductionGradient;
-    private final Tensor reductionBiasGradient;
+    private final Supplier<Tensor> reductionGradient;
+    private final Supplier<Tensor> reductionBiasGradient;
     private final TrainedNorm reductionNorm;
     private final Kept kept = new Kept();
     private Tensor x;
     private Grid grid;
-    private Inside inside;
+    private Inside[] inside;
 
     /**
      * What is kept, or computed again.
      *
-     * @param k (B·heads,M,d), times 1/√d
-     * @param v (B·heads,M,d)
-     * @param attended (B·heads,N,d)
+     * @param k (heads,M,d), times 1/√d
+     * @param v (heads,M,d)
+     * @param attended (heads,N,d)
      */
     private record Inside(Tensor k, Tensor v, Tensor attended) {}
 
@@ -72,14 +73,28 @@ final class TrainedAttention implements TrainedHalf {
     public Tensor forward(Tensor input, Grid size) {
         x = kept.keep(input);
         grid = size;
-        Inside made = inside(norm.forward(x));
-        if (!recomputes) {
-            kept.keep(made.k());
-            kept.keep(made.v());
-            kept.keep(made.attended());
-            inside = made;
-        }
-        return proj.forward(joined(made.attended())).add_(x);
+        Tensor y = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
+        inside = new Inside[(int) samples()];
+        products.workers().each(samples(), b -> {
+            Tensor own = sample(x, b);
+            Inside made = inside(norm.forward(own));
+            if (!recomputes) {
+                kept.keep(made.k());
+                kept.keep(made.v());
+                kept.keep(made.attended());
+                inside[b] = made;
+            }
+            torch.add_out(sample(y, b), proj.forward(joined(made.attended())), own);
+        });
+        return y;
+    }
+
+    private long samples() {
+        return x.size(0) / grid.tokens();
+    }
+
+    private Tensor sample(Tensor rows, int index) {
+        return rows.narrow(0, (long) index * grid.tokens(), grid.tokens());
     }
 
     private Tensor queries(TrainedNorm.Normed normed) {
@@ -95,14 +110,13 @@ final class TrainedAttention implements TrainedHalf {
     }
 
     private Inside inside(TrainedNorm.Normed normed) {
-        long batch = normed.y().size(0) / grid.tokens();
-        Tensor kv = keyValue.forward(source(normed).normed().y()).view(batch, -1, 2, spec.dim());
+        Tensor kv = keyValue.forward(source(normed).normed().y()).view(1, -1, 2, spec.dim());
         Tensor k = heads(kv, 0).mul_(new Scalar(1 / Math.sqrt((double) spec.dim() / spec.heads())));
         Tensor v = heads(kv, 1);
         return new Inside(k, v, attend(queries(normed), k, v));
     }
 
-    /** (B,N,parts,C) → (B·heads,N,d) of one part, contiguous and a copy. */
+    /** (B,N,parts,C) → (heads,N,d) of one part, contiguous and a copy. */
     private Tensor heads(Tensor rows, long part) {
         long n = rows.size(1);
         long d = spec.dim() / spec.heads();
@@ -113,7 +127,7 @@ final class TrainedAttention implements TrainedHalf {
                 .view(-1, n, d);
     }
 
-    /** (B·heads,N,d) → (B·N,C). */
+    /** (heads,N,d) → (B·N,C). */
     private Tensor joined(Tensor stack) {
         long n = stack.size(1);
         return stack.view(-1, spec.heads(), n, stack.size(2)).transpose(1, 2).reshape(-1, spec.dim());
@@ -174,8 +188,15 @@ final class TrainedAttention implements TrainedHalf {
 
     @Override
     public Tensor backward(Tensor dy) {
-        TrainedNorm.Normed normed = norm.forward(x);
-        Inside made = recomputes ? inside(normed) : inside;
+        Tensor dx = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
+        products.workers().each(samples(), b -> backward(b, sample(dx, b), sample(dy, b)));
+        return dx;
+    }
+
+    private void backward(int b, Tensor dx, Tensor dy) {
+        Tensor own = sample(x, b);
+        TrainedNorm.Normed normed = norm.forward(own);
+        Inside made = recomputes ? inside(normed) : inside[b];
         Tensor q = queries(normed);
         Source source = source(normed);
         Tensor dAttended = FusedModel.step(() ->
@@ -184,7 +205,7 @@ final class TrainedAttention implements TrainedHalf {
         // several workers may have queries of one head, so each has sums of its own
         Tensor sums = torch.zeros(
                 new long[] {
-                    products.workers().threads(),
+                    products.workers().parts(Long.MAX_VALUE),
                     2,
                     made.k().size(0),
                     made.k().size(1),
@@ -196,22 +217,20 @@ final class TrainedAttention implements TrainedHalf {
             Tensor queries = part(q, head, heads, first, count);
             Tensor weights = torch.softmax(product(queries, part(made.k(), head, heads)), -1);
             Tensor d = part(dAttended, head, heads, first, count);
-            Tensor own = sums.select(0, worker);
-            part(own.select(0, 1), head, heads).baddbmm_(weights.transpose(1, 2), d);
+            Tensor ownSums = sums.select(0, worker);
+            part(ownSums.select(0, 1), head, heads).baddbmm_(weights.transpose(1, 2), d);
             // softmax's gradient takes out its own weighted mean, which is what came out times its gradient
             Tensor mean = d.mul(part(made.attended(), head, heads, first, count))
                     .sum(new long[] {-1}, true, new ScalarTypeOptional());
             Tensor scores = product(d, part(made.v(), head, heads)).sub_(mean).mul_(weights);
-            part(own.select(0, 0), head, heads).baddbmm_(scores.transpose(1, 2), queries);
+            part(ownSums.select(0, 0), head, heads).baddbmm_(scores.transpose(1, 2), queries);
             part(dq, head, heads, first, count).copy_(product(scores, part(turned, head, heads)));
         });
         Tensor total = sums.sum(0);
         Tensor dk = total.select(0, 0).mul_(new Scalar(1 / Math.sqrt((double) spec.dim() / spec.heads())));
         Tensor dv = total.select(0, 1);
-        long batch = q.size(0) / spec.heads();
-        long m = made.k().size(1);
         Tensor dkv = Functional.cat(1, joined(dk), joined(dv));
-        Tensor dSource = keyValue.backward(source.normed().y(), dkv.view(batch * m, -1));
+        Tensor dSource = keyValue.backward(source.normed().y(), dkv);
         Tensor dNormed = query.backward(normed.y(), joined(dq));
         if (reduction == null) {
             dNormed.add_(dSource);
@@ -219,7 +238,7 @@ final class TrainedAttention implements TrainedHalf {
             Tensor dReduced = reductionNorm.backward(source.reduced(), source.normed(), dSource);
             addReduction(dNormed, normed.y(), dReduced);
         }
-        return norm.backward(x, normed, dNormed).add_(dy);
+        torch.add_out(dx, norm.backward(own, normed, dNormed), dy);
     }
 
     /** Returns the reduction's kernel as a matrix (C,r³C) over {@link #patches}. */
@@ -253,8 +272,8 @@ final class TrainedAttention implements TrainedHalf {
         long r = spec.srRatio();
         Tensor flat = torch.zeros(new long[] {spec.dim(), r * r * r * spec.dim()}, dReduced.options());
         products.addWeightGradient(flat, dReduced, patches(tokens));
-        reductionGradient.add_(flat.view(spec.dim(), r, r, r, spec.dim()).permute(0, 4, 1, 2, 3));
-        Products.addBiasGradient(reductionBiasGradient, dReduced);
+        reductionGradient.get().add_(flat.view(spec.dim(), r, r, r, spec.dim()).permute(0, 4, 1, 2, 3));
+        Products.addBiasGradient(reductionBiasGradient.get(), dReduced);
         Tensor target = cells(dTokens);
         target.add_(products.timesTransposed(dReduced, kernel()).view(Functional.shape(target)));
     }

@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
@@ -12,8 +13,8 @@ import org.segformer3d.api.block.BlockSpec;
 final class TrainedBatchNorm {
     private final Tensor weight;
     private final Tensor bias;
-    private final Tensor weightGradient;
-    private final Tensor biasGradient;
+    private final Supplier<Tensor> weightGradient;
+    private final Supplier<Tensor> biasGradient;
     private final Tensor runningMean;
     private final Tensor runningVariance;
 
@@ -80,8 +81,8 @@ final class TrainedBatchNorm {
                 true,
                 BlockSpec.NORM_EPSILON,
                 Products.mask(true, true, true));
-        weightGradient.add_(found.get1());
-        biasGradient.add_(found.get2());
+        weightGradient.get().add_(found.get1());
+        biasGradient.get().add_(found.get2());
         return found.get0().permute(0, 2, 3, 1).reshape(rows.size(0), rows.size(1));
     }
 }

@@ -2,6 +2,7 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -32,8 +33,8 @@ final class TrainedDecoder {
     private final TrainedBatchNorm batchNorm;
     private final Tensor predict;
     private final Tensor predictBias;
-    private final Tensor predictGradient;
-    private final Tensor predictBiasGradient;
+    private final Supplier<Tensor> predictGradient;
+    private final Supplier<Tensor> predictBiasGradient;
     private final Kept kept = new Kept();
     private List<Tensor> features;
     private List<Grid> grids;
@@ -49,10 +50,11 @@ final class TrainedDecoder {
         private final Tensor scale;
         private final Tensor shift;
         private final Tensor slice;
-        private final Tensor weightGradient;
-        private final Tensor biasGradient;
-        private final Tensor scaleGradient;
-        private final Tensor sliceGradient;
+        private final Supplier<Tensor> weightGradient;
+        private final Supplier<Tensor> biasGradient;
+        private final Supplier<Tensor> scaleGradient;
+        private final Supplier<Tensor> fuseGradient;
+        private final int stage;
 
         Projection(TrainedWeights weights, int stage) {
             String name = "linear_c" + (stage + 1) + ".";
@@ -64,15 +66,15 @@ final class TrainedDecoder {
             biasGradient = weights.gradient(name + "proj.bias");
             scaleGradient = weights.gradient(name + "bn.weight");
             slice = sliceOf(weights.get("linear_fuse.0.weight"), stage);
-            sliceGradient = sliceOf(weights.gradient("linear_fuse.0.weight"), stage);
+            fuseGradient = weights.gradient("linear_fuse.0.weight");
+            this.stage = stage;
+            slice.retainReference();
         }
 
         private Tensor sliceOf(Tensor fuse, int stage) {
             long e = spec.dim();
-            // concatenated coarsest first; detached, so that it outlives the open pointer scope's views
-            Tensor slice = fuse.flatten(1, 4).narrow(1, (spec.featureDims().size() - 1 - stage) * e, e);
-            slice.retainReference();
-            return slice;
+            // concatenated coarsest first
+            return fuse.flatten(1, 4).narrow(1, (spec.featureDims().size() - 1 - stage) * e, e);
         }
 
         Collapsed collapse() {
@@ -94,19 +96,18 @@ final class TrainedDecoder {
          * @param dCentred gradient at W by way of σ
          */
         void add(Collapsed c, Tensor dProduct, Tensor dCentred) {
-            sliceGradient.addmm_(dProduct, c.scaled().t());
+            sliceOf(fuseGradient.get(), stage).addmm_(dProduct, c.scaled().t());
             Tensor dScaled = slice.t().matmul(dProduct);
-            scaleGradient.add_(dScaled.mul(c.centred()).sum(1));
+            scaleGradient.get().add_(dScaled.mul(c.centred()).sum(1));
             dCentred.addcmul_(scale.unsqueeze(1), dScaled);
             dCentred.sub_(dCentred.mean(new long[] {0}, true, new ScalarTypeOptional()));
             long channels = weight.size(1);
-            weightGradient.add_(dCentred.narrow(1, 0, channels));
-            biasGradient.add_(dCentred.select(1, channels));
+            weightGradient.get().add_(dCentred.narrow(1, 0, channels));
+            biasGradient.get().add_(dCentred.select(1, channels));
         }
 
         void close() {
             slice.close();
-            sliceGradient.close();
         }
     }
 
@@ -192,15 +193,32 @@ final class TrainedDecoder {
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
         Tensor kernel = predict.flatten(1, 4);
+        Grid finest = grids.get(0);
+        int up = spec.upsampling();
         Tensor logits = torch.empty(
-                new long[] {made.wide().size(0), predict.size(0)}, backend.floating(), new MemoryFormatOptional());
-        slabs((first, count) -> logits.narrow(0, first, count)
-                .copy_(products.times(activated(made.wide(), scale, shift, first, count), kernel, predictBias)));
-        return upsampled(inVoxelOrder(logits));
+                new long[] {batch, predict.size(0), finest.depth() * up, finest.height() * up, finest.width() * up},
+                backend.floating(),
+                new MemoryFormatOptional());
+        products.workers().each(batch, b -> {
+            Tensor low = torch.empty(
+                    new long[] {finest.tokens(), predict.size(0)}, backend.floating(), new MemoryFormatOptional());
+            Tensor wide = sample(made.wide(), b);
+            Tensor ownMask = mask == null ? null : sample(mask, b);
+            slabs((first, count) -> low.narrow(0, first, count)
+                    .copy_(products.times(
+                            activated(wide, ownMask, scale, shift, first, count), kernel, predictBias)));
+            upsample(logits.select(0, b), inVoxelOrder(low));
+        });
+        return logits;
+    }
+
+    private Tensor sample(Tensor rows, int b) {
+        long count = rows.size(0) / batch;
+        return rows.narrow(0, b * count, count);
     }
 
     /** ReLU(BatchNorm) of some rows, with dropout. */
-    private Tensor activated(Tensor wide, Tensor scale, Tensor shift, long first, long count) {
+    private static Tensor activated(Tensor wide, Tensor mask, Tensor scale, Tensor shift, long first, long count) {
         Tensor y = Products.affine(wide.narrow(0, first, count), scale, shift).relu_();
         return mask == null ? y : y.mul_(mask.narrow(0, first, count));
     }
@@ -209,9 +227,9 @@ final class TrainedDecoder {
         Tensor on(long first, long count);
     }
 
-    /** Runs over the rows of the wide map a slab at a time; what is made for one is released before the next. */
+    /** Runs over the rows of a sample of the wide map a slab at a time; what is made for one is released before the next. */
     private void slabs(Slab action) {
-        long rows = batch * grids.get(0).tokens();
+        long rows = grids.get(0).tokens();
         long most = Math.max(1, SLAB_ELEMENTS / spec.dim());
         for (long from = 0; from < rows; from += most) {
             long first = from;
@@ -246,42 +264,47 @@ final class TrainedDecoder {
         List<Collapsed> collapsed = new ArrayList<>();
         List<Tensor> scaled = new ArrayList<>();
         for (int i = 0; i < stages; i++) {
-            Collapsed c = projections.get(i).collapse();
-            collapsed.add(c);
-            Tensor x = i == 0 ? turned(features.get(0)) : features.get(i);
-            scaled.add(FusedModel.step(() -> scaled(c, x)));
+            collapsed.add(projections.get(i).collapse());
+            scaled.add(torch.empty(
+                    new long[] {
+                        features.get(i).size(0), features.get(i).size(1) + 1
+                    },
+                    backend.floating(),
+                    new MemoryFormatOptional()));
         }
         Tensor wide = torch.empty(
                 new long[] {batch * finest.tokens(), spec.dim()}, backend.floating(), new MemoryFormatOptional());
         Tensor depths = depths();
-        for (long b = 0; b < batch; b++) {
-            long sample = b;
-            LibtorchBackend.scoped(() -> {
-                Tensor rows = rows(collapsed, scaled, sample);
-                return addSample(
-                        wide, rows, depths, scaled.get(0), collapsed.get(0).product(), sample);
-            });
-        }
+        products.workers().each(batch, b -> {
+            List<Tensor> own = new ArrayList<>();
+            for (int i = 0; i < stages; i++) {
+                Tensor x = sample(features.get(i), b);
+                own.add(sample(scaled.get(i), b));
+                scale(own.get(i), collapsed.get(i), i == 0 ? turned(x) : x);
+            }
+            addSample(sample(wide, b), rows(collapsed, own), depths, own.get(0), collapsed.get(0).product());
+        });
         return new Inside(collapsed, scaled, wide);
     }
 
-    /** (B,D,H,W) rows → (B,H,D,W) rows, or back. */
+    /** A sample's (D,H,W) rows → (H,D,W) rows. */
     private Tensor turned(Tensor tokens) {
         Grid finest = grids.get(0);
-        return tokens.view(batch, finest.depth(), finest.height(), finest.width(), tokens.size(1))
-                .transpose(1, 2)
+        return tokens.view(finest.depth(), finest.height(), finest.width(), tokens.size(1))
+                .transpose(0, 1)
                 .reshape(-1, tokens.size(1));
     }
 
+    /** A sample's (H,D,W) rows → (D,H,W) rows. */
     private Tensor turnedBack(Tensor tokens) {
         Grid finest = grids.get(0);
-        return tokens.view(batch, finest.height(), finest.depth(), finest.width(), tokens.size(1))
-                .transpose(1, 2)
+        return tokens.view(finest.height(), finest.depth(), finest.width(), tokens.size(1))
+                .transpose(0, 1)
                 .reshape(-1, tokens.size(1));
     }
 
-    /** Returns x̃ = (x,1)/σ, (R,C+1). */
-    private Tensor scaled(Collapsed c, Tensor x) {
+    /** Writes x̃ = (x,1)/σ, (R,C+1). */
+    private void scale(Tensor target, Collapsed c, Tensor x) {
         long channels = x.size(1);
         Tensor quadratic = c.gram().narrow(0, 0, channels).narrow(1, 0, channels);
         Tensor linear = c.gram().select(0, channels).narrow(0, 0, channels);
@@ -291,7 +314,8 @@ final class TrainedDecoder {
                 .add_(c.gram().select(0, channels).narrow(0, channels, 1))
                 .add_(new Scalar(BlockSpec.NORM_EPSILON))
                 .rsqrt_();
-        return Functional.cat(1, x.mul(inverse), inverse);
+        torch.mul_out(target.narrow(1, 0, channels), x, inverse);
+        target.narrow(1, channels, 1).copy_(inverse);
     }
 
     /** The depth matrices of the coarse stages side by side, (D,Σd), coarsest first. */
@@ -305,16 +329,13 @@ final class TrainedDecoder {
     }
 
     /** Returns what the coarse stages contribute to a sample, at their own depths and the finest height and width, (H,Σd,W·E). */
-    private Tensor rows(List<Collapsed> collapsed, List<Tensor> scaled, long sample) {
+    private Tensor rows(List<Collapsed> collapsed, List<Tensor> scaled) {
         Grid finest = grids.get(0);
         long e = spec.dim();
         List<Tensor> parts = new ArrayList<>();
         for (int i = projections.size() - 1; i > 0; i--) {
             Grid grid = grids.get(i);
-            Tensor own = products.times(
-                    scaled.get(i).narrow(0, sample * grid.tokens(), grid.tokens()),
-                    collapsed.get(i).product(),
-                    null);
+            Tensor own = products.times(scaled.get(i), collapsed.get(i).product(), null);
             // h first, so that one row of the result is contiguous
             Tensor turned = own.view(grid.depth(), grid.height(), grid.width(), e)
                     .transpose(0, 1)
@@ -329,7 +350,7 @@ final class TrainedDecoder {
     }
 
     /** Writes a sample of the wide map, some h at a time. */
-    private Tensor addSample(Tensor wide, Tensor rows, Tensor depths, Tensor scaled, Tensor product, long sample) {
+    private void addSample(Tensor wide, Tensor rows, Tensor depths, Tensor scaled, Tensor product) {
         Grid finest = grids.get(0);
         long e = spec.dim();
         long plane = (long) finest.depth() * finest.width();
@@ -337,7 +358,7 @@ final class TrainedDecoder {
         for (int h = 0; h < finest.height(); h += most) {
             int from = h;
             int count = Math.min(most, finest.height() - h);
-            long first = sample * finest.tokens() + from * plane;
+            long first = from * plane;
             LibtorchBackend.scoped(() -> {
                 Tensor target = wide.narrow(0, first, count * plane);
                 products.eachInto(
@@ -345,19 +366,18 @@ final class TrainedDecoder {
                 return target.add_(products.times(scaled.narrow(0, first, count * plane), product, null));
             });
         }
-        return wide;
     }
 
-    /** (B·H·D·W,K) → (B·K,D,H,W). */
+    /** (H·D·W,K) → (K,D,H,W). */
     private Tensor inVoxelOrder(Tensor logits) {
         Grid finest = grids.get(0);
-        return logits.view(batch, finest.height(), finest.depth(), finest.width(), logits.size(1))
-                .permute(0, 4, 2, 1, 3)
-                .reshape(-1, finest.depth(), finest.height(), finest.width());
+        return logits.view(finest.height(), finest.depth(), finest.width(), logits.size(1))
+                .permute(3, 1, 0, 2)
+                .contiguous();
     }
 
-    /** Resizes logits (B·K,·,·,·) to the input's resolution, (B,K,·,·,·). */
-    private Tensor upsampled(Tensor logits) {
+    /** Resizes a sample's logits (K,·,·,·) to the input's resolution. */
+    private void upsample(Tensor target, Tensor logits) {
         Grid finest = grids.get(0);
         int up = spec.upsampling();
         int d = finest.depth() * up;
@@ -366,12 +386,13 @@ final class TrainedDecoder {
         Tensor wide =
                 torch.matmul(logits, Resizing.matrix(backend, finest.width(), w).t());
         Tensor high = products.each(Resizing.matrix(backend, finest.height(), h), wide.view(-1, finest.height(), w));
-        Tensor deep =
-                products.each(Resizing.matrix(backend, finest.depth(), d), high.view(-1, finest.depth(), (long) h * w));
-        return deep.view(batch, -1, d, h, w);
+        products.eachInto(
+                target.view(-1, d, (long) h * w),
+                Resizing.matrix(backend, finest.depth(), d),
+                high.view(-1, finest.depth(), (long) h * w));
     }
 
-    /** Takes the gradient at the logits (B,K,·,·,·) back to the finest stage's resolution, (B·H·D·W,K). */
+    /** Takes the gradient at a sample's logits (K,·,·,·) back to the finest stage's resolution, (H·D·W,K). */
     private Tensor downsampled(Tensor gradient) {
         Grid finest = grids.get(0);
         int up = spec.upsampling();
@@ -383,8 +404,8 @@ final class TrainedDecoder {
                 gradient.contiguous().view(-1, d, (long) h * w));
         Tensor high = products.each(Resizing.matrix(backend, finest.height(), h).t(), deep.view(-1, h, w));
         Tensor low = torch.matmul(high, Resizing.matrix(backend, finest.width(), w));
-        return low.view(batch, -1, finest.depth(), finest.height(), finest.width())
-                .permute(0, 3, 2, 4, 1)
+        return low.view(-1, finest.depth(), finest.height(), finest.width())
+                .permute(2, 1, 3, 0)
                 .reshape(-1, spec.classes());
     }
 
@@ -395,101 +416,119 @@ final class TrainedDecoder {
      */
     List<Tensor> backward(Tensor gradient) {
         Inside made = recomputes ? inside() : inside;
-        Tensor dLogits = FusedModel.step(() -> downsampled(gradient));
         Tensor dWide = FusedModel.step(() -> {
-            Tensor dNormed = FusedModel.step(() -> gradientAfterBatchNorm(made.wide(), dLogits));
+            Tensor dNormed = FusedModel.step(() -> gradientAfterBatchNorm(made.wide(), gradient));
             return batchNorm.backward(made.wide(), statistics, dNormed);
         });
-        List<Tensor> contributions = TrainedNetwork.steps(() -> contributions(dWide));
+        int stages = projections.size();
+        long workers = products.workers().parts(batch);
         List<Tensor> all = new ArrayList<>();
-        for (int i = 0; i < contributions.size(); i++) {
-            int stage = i;
-            all.add(FusedModel.step(() -> {
+        List<Tensor> dProducts = new ArrayList<>();
+        List<Tensor> dGrams = new ArrayList<>();
+        for (int i = 0; i < stages; i++) {
+            long c = features.get(i).size(1);
+            all.add(torch.empty(
+                    Functional.shape(features.get(i)), backend.floating(), new MemoryFormatOptional()));
+            dProducts.add(torch.zeros(new long[] {workers, spec.dim(), c + 1}, backend.floating()));
+            dGrams.add(torch.zeros(new long[] {workers, c + 1, c + 1}, backend.floating()));
+        }
+        Tensor depths = depths().t();
+        products.workers().each(batch, b -> {
+            int worker = Workers.current();
+            List<Tensor> contributions = contributions(depths, sample(dWide, b));
+            for (int i = 0; i < stages; i++) {
                 Tensor dTokens = tokensGradient(
-                        projections.get(stage),
-                        made.collapsed().get(stage),
-                        made.scaled().get(stage),
-                        contributions.get(stage));
-                return stage == 0 ? turnedBack(dTokens) : dTokens;
-            }));
+                        made.collapsed().get(i),
+                        sample(made.scaled().get(i), b),
+                        contributions.get(i),
+                        dProducts.get(i).select(0, worker),
+                        dGrams.get(i).select(0, worker));
+                sample(all.get(i), b).copy_(i == 0 ? turnedBack(dTokens) : dTokens);
+            }
+        });
+        for (int i = 0; i < stages; i++) {
+            Collapsed c = made.collapsed().get(i);
+            projections
+                    .get(i)
+                    .add(
+                            c,
+                            dProducts.get(i).sum(0),
+                            c.centred().matmul(dGrams.get(i).sum(0)).mul_(new Scalar(-1.0 / spec.dim())));
         }
         return all;
     }
 
     /** Returns the gradient at the BatchNorm's output (B·H·D·W,E) and adds those of the prediction's weights. */
-    private Tensor gradientAfterBatchNorm(Tensor wide, Tensor dLogits) {
+    private Tensor gradientAfterBatchNorm(Tensor wide, Tensor gradient) {
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
         Tensor kernel = predict.flatten(1, 4);
-        Tensor kernelGradient = predictGradient.flatten(1, 4);
         Tensor dNormed = torch.empty(Functional.shape(wide), backend.floating(), new MemoryFormatOptional());
-        slabs((first, count) -> {
-            Tensor activated = activated(wide, scale, shift, first, count);
-            Tensor d = dLogits.narrow(0, first, count);
-            kernelGradient.addmm_(d.t(), activated);
-            Tensor back = products.timesTransposed(d, kernel);
-            if (mask != null) {
-                back.mul_(mask.narrow(0, first, count));
-            }
-            // where dropout made an element zero, its gradient is zero already
-            return dNormed.narrow(0, first, count).copy_(torch.threshold_backward(back, activated, new Scalar(0.0)));
+        products.workers().each(batch, b -> {
+            Tensor dLogits = downsampled(gradient.select(0, b));
+            Tensor kernelGradient = predictGradient.get().flatten(1, 4);
+            Tensor own = sample(wide, b);
+            Tensor target = sample(dNormed, b);
+            Tensor ownMask = mask == null ? null : sample(mask, b);
+            slabs((first, count) -> {
+                Tensor activated = activated(own, ownMask, scale, shift, first, count);
+                Tensor d = dLogits.narrow(0, first, count);
+                products.addWeightGradient(kernelGradient, d, activated);
+                Tensor back = products.timesTransposed(d, kernel);
+                if (ownMask != null) {
+                    back.mul_(ownMask.narrow(0, first, count));
+                }
+                // where dropout made an element zero, its gradient is zero already
+                return torch.threshold_backward_out(
+                        target.narrow(0, first, count), back, activated, new Scalar(0.0));
+            });
+            Products.addBiasGradient(predictBiasGradient.get(), dLogits);
         });
-        Products.addBiasGradient(predictBiasGradient, dLogits);
         return dNormed;
     }
 
-    /** Takes the wide map's gradient to every stage's own resolution, (R,E) each. */
-    private List<Tensor> contributions(Tensor dWide) {
+    /** Takes the gradient at a sample of the wide map to every stage's own resolution, (N,E) each. */
+    private List<Tensor> contributions(Tensor depths, Tensor dWide) {
         Grid finest = grids.get(0);
         long e = spec.dim();
-        Tensor depths = depths().t();
-        List<List<Tensor>> samples = new ArrayList<>();
-        for (int i = 0; i < projections.size(); i++) {
-            samples.add(new ArrayList<>());
+        Tensor rows = products.each(depths, dWide.view(finest.height(), finest.depth(), finest.width() * e));
+        Tensor[] all = new Tensor[projections.size()];
+        all[0] = dWide;
+        long first = 0;
+        for (int i = projections.size() - 1; i > 0; i--) {
+            Grid grid = grids.get(i);
+            Tensor high = rows.narrow(1, first, grid.depth()).reshape(finest.height(), -1);
+            Tensor wide = products.multiply(
+                    Resizing.matrix(backend, grid.height(), finest.height()).t(), high);
+            Tensor own = products.each(
+                    Resizing.matrix(backend, grid.width(), finest.width()).t(), wide.view(-1, finest.width(), e));
+            all[i] = own.view(grid.height(), grid.depth(), grid.width(), e)
+                    .transpose(0, 1)
+                    .reshape(-1, e);
+            first += grid.depth();
         }
-        for (long b = 0; b < batch; b++) {
-            Tensor rows = products.each(
-                    depths,
-                    dWide.narrow(0, b * finest.tokens(), finest.tokens())
-                            .view(finest.height(), finest.depth(), finest.width() * e));
-            long first = 0;
-            for (int i = projections.size() - 1; i > 0; i--) {
-                Grid grid = grids.get(i);
-                Tensor high = rows.narrow(1, first, grid.depth()).reshape(finest.height(), -1);
-                Tensor wide = products.multiply(
-                        Resizing.matrix(backend, grid.height(), finest.height()).t(), high);
-                Tensor own = products.each(
-                        Resizing.matrix(backend, grid.width(), finest.width()).t(), wide.view(-1, finest.width(), e));
-                samples.get(i)
-                        .add(own.view(grid.height(), grid.depth(), grid.width(), e)
-                                .transpose(0, 1)
-                                .reshape(-1, e));
-                first += grid.depth();
-            }
-        }
-        List<Tensor> all = new ArrayList<>();
-        all.add(dWide.view(-1, e));
-        for (List<Tensor> parts : samples.subList(1, samples.size())) {
-            all.add(Functional.cat(0, parts.toArray(new Tensor[0])));
-        }
-        return all;
+        return List.of(all);
     }
 
-    /** Returns the gradient at a stage's tokens and adds those at its weights. */
-    private Tensor tokensGradient(Projection p, Collapsed c, Tensor scaled, Tensor dy) {
+    /**
+     * Returns the gradient at a sample's tokens.
+     *
+     * @param scaled x̃
+     * @param dy gradient at A·x̃
+     * @param dProduct where the gradient at A is added
+     * @param dGram where Σ(dx̃·x̃)·x̃x̃ᵀ is added, −2 times the gradient at G
+     */
+    private Tensor tokensGradient(Collapsed c, Tensor scaled, Tensor dy, Tensor dProduct, Tensor dGram) {
         long channels = scaled.size(1) - 1;
-        Tensor dProduct = torch.zeros(Functional.shape(c.product()), backend.floating());
         products.addWeightGradient(dProduct, dy, scaled);
         Tensor dScaled = products.timesTransposed(dy, c.product());
-        // σ² is a quadratic form of (x,1): its gradient is −½ Σ(dx̃·x̃)·x̃x̃ᵀ at G, and so along G x̃ at the tokens
+        // σ² is a quadratic form of (x,1), so its part of the gradient goes along G x̃
         Tensor along = dScaled.mul(scaled).sum(new long[] {1}, true, new ScalarTypeOptional());
-        Tensor dGram = torch.zeros(Functional.shape(c.gram()), backend.floating());
         products.addWeightGradient(dGram, scaled.mul(along), scaled);
-        p.add(c, dProduct, c.centred().matmul(dGram).mul_(new Scalar(-1.0 / spec.dim())));
         Tensor inverse = scaled.narrow(1, channels, 1);
         Tensor correction =
                 products.times(scaled, c.gram().narrow(0, 0, channels), null).mul_(along);
-        return dScaled.narrow(1, 0, channels).sub(correction).mul_(inverse);
+        return dScaled.narrow(1, 0, channels).sub_(correction).mul_(inverse);
     }
 
     void forget() {

@@ -1,5 +1,7 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -8,21 +10,20 @@ import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 /** Overlapped patch embedding, LayerNorm(tokens(Conv3d(x))), with its gradients. */
 final class TrainedEmbedding {
     private final PatchEmbeddingSpec spec;
+    private final Workers workers;
     private final boolean recomputes;
     private final Tensor weight;
     private final Tensor bias;
-    private final Tensor weightGradient;
-    private final Tensor biasGradient;
+    private final Supplier<Tensor> weightGradient;
+    private final Supplier<Tensor> biasGradient;
     private final TrainedNorm norm;
     private final Kept kept = new Kept();
     private Tensor x;
-    private Inside inside;
+    private Tensor[] embedded;
 
-    /** What is kept, or computed again. */
-    private record Inside(Tensor tokens, TrainedNorm.Normed normed) {}
-
-    TrainedEmbedding(PatchEmbeddingSpec spec, TrainedWeights weights, boolean recomputes) {
+    TrainedEmbedding(Workers workers, PatchEmbeddingSpec spec, TrainedWeights weights, boolean recomputes) {
         this.spec = spec;
+        this.workers = workers;
         this.recomputes = recomputes;
         this.weight = weights.get("patch_embeddings.weight");
         this.bias = weights.get("patch_embeddings.bias");
@@ -38,20 +39,25 @@ final class TrainedEmbedding {
      */
     Tensor forward(Tensor input) {
         x = kept.keep(input);
-        Inside made = inside();
-        if (!recomputes) {
-            inside = made;
-            kept.keep(made.tokens());
-            kept.keep(made.normed().mean());
-            kept.keep(made.normed().inverse());
-        }
-        return made.normed().y();
+        long batch = x.size(0);
+        long tokens = out(x.size(2)) * out(x.size(3)) * out(x.size(4));
+        Tensor y = torch.empty(new long[] {batch * tokens, spec.embedDim()}, weight.options(), new MemoryFormatOptional());
+        embedded = new Tensor[(int) batch];
+        workers.each(batch, b -> {
+            Tensor own = embedded(b);
+            if (!recomputes) {
+                embedded[b] = kept.keep(own);
+            }
+            y.narrow(0, b * tokens, tokens).copy_(norm.forward(own).y());
+        });
+        return y;
     }
 
-    private Inside inside() {
-        Tensor y = Functional.conv3d(x, weight, bias, spec.stride(), spec.padding(), 1);
-        Tensor tokens = y.permute(0, 2, 3, 4, 1).reshape(-1, spec.embedDim());
-        return new Inside(tokens, norm.forward(tokens));
+    /** Returns a sample's tokens before the LayerNorm, (N,E). */
+    private Tensor embedded(int b) {
+        return Functional.conv3d(x.narrow(0, b, 1), weight, bias, spec.stride(), spec.padding(), 1)
+                .permute(0, 2, 3, 4, 1)
+                .reshape(-1, spec.embedDim());
     }
 
     /**
@@ -61,27 +67,35 @@ final class TrainedEmbedding {
      * @return the input's gradient (B,C,D,H,W), else {@code null}
      */
     Tensor backward(Tensor dy, boolean inputGradient) {
-        Inside made = recomputes ? inside() : inside;
-        Tensor dTokens = norm.backward(made.tokens(), made.normed(), dy);
-        Products.addBiasGradient(biasGradient, dTokens);
+        long tokens = dy.size(0) / x.size(0);
         long stride = spec.stride();
         long padding = spec.padding();
-        Tensor map = dTokens.view(x.size(0), out(x.size(2)), out(x.size(3)), out(x.size(4)), spec.embedDim())
-                .permute(0, 4, 1, 2, 3);
-        T_TensorTensorTensor_T found = torch.convolution_backward(
-                map.contiguous(),
-                x.contiguous(),
-                weight,
-                new long[0],
-                new long[] {stride, stride, stride},
-                new long[] {padding, padding, padding},
-                new long[] {1, 1, 1},
-                false,
-                new long[] {0, 0, 0},
-                1,
-                Products.mask(inputGradient, true, false));
-        weightGradient.add_(found.get1());
-        return inputGradient ? found.get0().detach() : null;
+        Tensor dx = inputGradient
+                ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional())
+                : null;
+        workers.each(x.size(0), b -> {
+            Tensor own = recomputes ? embedded(b) : embedded[b];
+            Tensor d = norm.backward(own, norm.forward(own), dy.narrow(0, b * tokens, tokens));
+            Products.addBiasGradient(biasGradient.get(), d);
+            // NCDHW for both: which is faster depends on the size, and the first embedding's input has it already
+            T_TensorTensorTensor_T found = torch.convolution_backward(
+                    d.t().contiguous().view(1, -1, out(x.size(2)), out(x.size(3)), out(x.size(4))),
+                    x.narrow(0, b, 1).contiguous(),
+                    weight,
+                    new long[0],
+                    new long[] {stride, stride, stride},
+                    new long[] {padding, padding, padding},
+                    new long[] {1, 1, 1},
+                    false,
+                    new long[] {0, 0, 0},
+                    1,
+                    Products.mask(inputGradient, true, false));
+            weightGradient.get().add_(found.get1());
+            if (inputGradient) {
+                dx.narrow(0, b, 1).copy_(found.get0());
+            }
+        });
+        return dx;
     }
 
     private long out(long size) {
@@ -90,7 +104,7 @@ final class TrainedEmbedding {
 
     void forget() {
         kept.close();
-        inside = null;
+        embedded = null;
         x = null;
     }
 }

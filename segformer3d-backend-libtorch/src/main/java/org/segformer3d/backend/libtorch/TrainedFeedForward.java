@@ -1,5 +1,7 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.List;
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -10,12 +12,13 @@ final class TrainedFeedForward implements TrainedHalf {
     /** Elements of a slab at most: it should stay in the cache. */
     private static final long SLAB_ELEMENTS = 1 << 19;
 
+    private final Workers workers;
     private final boolean recomputes;
     private final TrainedNorm norm;
     private final TrainedLinear fc1;
     private final Tensor kernel;
     private final Tensor kernelBias;
-    private final Tensor kernelGradient;
+    private final Supplier<Tensor> kernelGradient;
     private final TrainedBatchNorm batchNorm;
     private final TrainedLinear fc2;
     private final Kept kept = new Kept();
@@ -26,6 +29,7 @@ final class TrainedFeedForward implements TrainedHalf {
     private Tensor mixed;
 
     TrainedFeedForward(Products products, TrainedWeights block, boolean recomputes) {
+        this.workers = products.workers();
         this.recomputes = recomputes;
         this.norm = new TrainedNorm(block.at("norm2."));
         TrainedWeights mlp = block.at("mlp.");
@@ -41,7 +45,7 @@ final class TrainedFeedForward implements TrainedHalf {
     public Tensor forward(Tensor input, Grid size) {
         x = kept.keep(input);
         grid = size;
-        Tensor made = FusedModel.step(() -> mix(fc1.forward(norm.forward(x).y())));
+        Tensor made = mix();
         statistics = batchNorm.measure(made).keptBy(kept);
         if (!recomputes) {
             mixed = keptMixed.keep(made);
@@ -56,8 +60,23 @@ final class TrainedFeedForward implements TrainedHalf {
         return y;
     }
 
-    private Tensor mix(Tensor wide) {
-        return DepthwiseConvolution.forward(wide, grid, DepthwiseConvolution.planes(kernel), kernelBias);
+    private long samples() {
+        return x.size(0) / grid.tokens();
+    }
+
+    private Tensor sample(Tensor rows, int index) {
+        return rows.narrow(0, (long) index * grid.tokens(), grid.tokens());
+    }
+
+    /** Returns DWConv(fc1(LayerNorm x)), (B·N,rC). */
+    private Tensor mix() {
+        Tensor all = torch.empty(new long[] {x.size(0), kernel.size(0)}, x.options(), new MemoryFormatOptional());
+        List<Tensor> planes = DepthwiseConvolution.planes(kernel);
+        workers.each(samples(), b -> {
+            Tensor wide = fc1.forward(norm.forward(sample(x, b)).y());
+            DepthwiseConvolution.into(sample(all, b), wide, grid, planes, kernelBias);
+        });
+        return all;
     }
 
     private interface Slab {
@@ -65,31 +84,42 @@ final class TrainedFeedForward implements TrainedHalf {
     }
 
     /** Runs over rows a slab at a time: several operations follow each other on each while it is in the cache. */
-    private static void slabs(Tensor rows, Slab action) {
+    private void slabs(Tensor rows, Slab action) {
         long most = Math.max(1, SLAB_ELEMENTS / rows.size(1));
-        for (long from = 0; from < rows.size(0); from += most) {
-            long first = from;
-            long count = Math.min(most, rows.size(0) - from);
-            LibtorchBackend.scoped(() -> {
-                action.on(first, count);
-                return null;
-            });
-        }
+        workers.each(samples(), b -> {
+            long start = (long) b * grid.tokens();
+            for (long from = 0; from < grid.tokens(); from += most) {
+                long first = start + from;
+                long count = Math.min(most, grid.tokens() - from);
+                LibtorchBackend.scoped(() -> {
+                    action.on(first, count);
+                    return null;
+                });
+            }
+        });
     }
 
     @Override
     public Tensor backward(Tensor dy) {
-        TrainedNorm.Normed normed = norm.forward(x);
-        Tensor wide = fc1.forward(normed.y());
         Tensor dMixed = FusedModel.step(() -> {
-            Tensor before = recomputes ? mix(wide) : mixed;
+            Tensor before = recomputes ? mix() : mixed;
             return batchNorm.backward(before, statistics, normedGradient(before, dy));
         });
         keptMixed.close();
-        // The gradient at the convolution's bias is zero: the BatchNorm after it takes every constant away.
-        DepthwiseConvolution.addKernelGradient(kernelGradient, dMixed, wide, grid);
-        Tensor dWide = DepthwiseConvolution.forward(dMixed, grid, DepthwiseConvolution.transposed(kernel), null);
-        return norm.backward(x, normed, fc1.backward(normed.y(), dWide)).add_(dy);
+        List<Tensor> planes = DepthwiseConvolution.transposed(kernel);
+        Tensor dx = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
+        workers.each(samples(), b -> {
+            Tensor own = sample(x, b);
+            TrainedNorm.Normed normed = norm.forward(own);
+            Tensor wide = fc1.forward(normed.y());
+            Tensor d = sample(dMixed, b);
+            // The gradient at the convolution's bias is zero: the BatchNorm after it takes every constant away.
+            DepthwiseConvolution.addKernelGradient(kernelGradient.get(), d, wide, grid);
+            // its input isn't needed any more
+            DepthwiseConvolution.into(wide, d, grid, planes, null);
+            torch.add_out(sample(dx, b), norm.backward(own, normed, fc1.backward(normed.y(), wide)), sample(dy, b));
+        });
+        return dx;
     }
 
     /** Returns the gradient at the BatchNorm's output and adds those of fc2. */

@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
 /** x wᵀ + b over (R,C) with its gradients. */
@@ -7,8 +8,8 @@ final class TrainedLinear {
     private final Products products;
     private final Tensor weight;
     private final Tensor bias;
-    private final Tensor weightGradient;
-    private final Tensor biasGradient;
+    private final Supplier<Tensor> weightGradient;
+    private final Supplier<Tensor> biasGradient;
 
     TrainedLinear(Products products, TrainedWeights weights) {
         this.products = products;
@@ -29,8 +30,8 @@ final class TrainedLinear {
     }
 
     void addGradients(Tensor x, Tensor dy) {
-        products.addWeightGradient(weightGradient, dy, x);
-        Products.addBiasGradient(biasGradient, dy);
+        products.addWeightGradient(weightGradient.get(), dy, x);
+        Products.addBiasGradient(biasGradient.get(), dy);
     }
 
     Tensor inputGradient(Tensor dy) {

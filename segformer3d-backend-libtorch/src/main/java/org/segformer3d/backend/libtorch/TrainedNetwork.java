@@ -26,6 +26,7 @@ final class TrainedNetwork implements AutoCloseable {
     private final LibtorchBackend backend;
     private final List<Stage> stages = new ArrayList<>();
     private final Workers workers;
+    private final Gradients gradients;
     private final TrainedDecoder decoder;
     private InputGeometry geometry;
     private Grid decoded;
@@ -64,21 +65,29 @@ final class TrainedNetwork implements AutoCloseable {
     /**
      * Makes a network over weights that are owned elsewhere.
      *
+     * @param trained the weights
+     * @param gradients where theirs are added; closed with the network
+     * @param statistics running means and variances
+     * @param dropout the decoder's
      * @param recomputes whether the backward pass computes again what is inside a block
      */
     TrainedNetwork(
             LibtorchBackend backend,
             SegFormer3DConfig config,
-            TrainedWeights weights,
+            FlatTensors trained,
+            Gradients gradients,
+            FlatTensors statistics,
             Dropout dropout,
             boolean recomputes) {
         this.backend = backend;
+        this.gradients = gradients;
+        TrainedWeights weights = new TrainedWeights(trained, gradients, statistics, "");
         this.workers = new Workers(backend.options().threads());
         Products products = new Products(backend, workers);
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
             Stage stage = new Stage(
                     new TrainedEmbedding(
-                            ModelLayout.embedding(config, i), weights.at(ModelLayout.embeddingPrefix(i)), recomputes),
+                            workers, ModelLayout.embedding(config, i), weights.at(ModelLayout.embeddingPrefix(i)), recomputes),
                     new TrainedNorm(weights.at(ModelLayout.stageNormPrefix(i))));
             for (int j = 0; j < config.depths().get(i); j++) {
                 TrainedWeights block = weights.at(ModelLayout.blockPrefix(i, j));
@@ -148,6 +157,7 @@ final class TrainedNetwork implements AutoCloseable {
      * @return the input's gradient, else {@code null}
      */
     Tensor backward(Tensor gradient, boolean inputGradient) {
+        gradients.prepare(workers.parts(batch));
         List<Tensor> features = steps(() ->
                 decoder.backward(decoded.equals(geometry.input()) ? gradient : Functional.canvas(gradient, decoded)));
         decoder.forget();
@@ -177,6 +187,7 @@ final class TrainedNetwork implements AutoCloseable {
             release(tokens);
             stage.forget();
         }
+        gradients.collect();
         if (next == null) {
             return null;
         }
@@ -210,5 +221,6 @@ final class TrainedNetwork implements AutoCloseable {
         forget();
         decoder.close();
         workers.close();
+        gradients.close();
     }
 }

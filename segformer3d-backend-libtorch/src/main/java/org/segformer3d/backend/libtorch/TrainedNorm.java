@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
@@ -9,8 +10,8 @@ import org.segformer3d.api.block.BlockSpec;
 final class TrainedNorm {
     private final Tensor weight;
     private final Tensor bias;
-    private final Tensor weightGradient;
-    private final Tensor biasGradient;
+    private final Supplier<Tensor> weightGradient;
+    private final Supplier<Tensor> biasGradient;
 
     TrainedNorm(TrainedWeights weights) {
         this.weight = weights.get("weight");
@@ -47,8 +48,8 @@ final class TrainedNorm {
                 Functional.some(weight),
                 Functional.some(bias),
                 Products.mask(true, true, true));
-        weightGradient.add_(found.get1());
-        biasGradient.add_(found.get2());
+        weightGradient.get().add_(found.get1());
+        biasGradient.get().add_(found.get2());
         return found.get0().detach();
     }
 }

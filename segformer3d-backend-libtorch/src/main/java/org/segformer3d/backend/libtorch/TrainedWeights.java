@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
 import org.bytedeco.pytorch.Tensor;
 
 /**
@@ -10,7 +11,7 @@ import org.bytedeco.pytorch.Tensor;
  * @param statistics running means and variances
  * @param prefix what stands before every name
  */
-record TrainedWeights(FlatTensors weights, FlatTensors gradients, FlatTensors statistics, String prefix) {
+record TrainedWeights(FlatTensors weights, Gradients gradients, FlatTensors statistics, String prefix) {
     /** Returns the same weights as seen from one level below. */
     TrainedWeights at(String name) {
         return new TrainedWeights(weights, gradients, statistics, prefix + name);
@@ -20,8 +21,10 @@ record TrainedWeights(FlatTensors weights, FlatTensors gradients, FlatTensors st
         return weights.view(prefix + name);
     }
 
-    Tensor gradient(String name) {
-        return gradients.view(prefix + name);
+    /** Returns where the current worker adds a weight's gradients; to be asked by whoever adds. */
+    Supplier<Tensor> gradient(String name) {
+        String full = prefix + name;
+        return () -> gradients.view(full);
     }
 
     Tensor statistic(String name) {
