@@ -50,6 +50,10 @@ public class TrainingStepBenchmark {
     @Param({"plain", "auto"})
     public String implementation;
 
+    /** Whether activations are computed again in the backward pass; the fused form only. */
+    @Param("false")
+    public boolean recompute;
+
     private Backend backend;
     private TrainingSession session;
     private TrainingBatch data;
@@ -61,10 +65,11 @@ public class TrainingStepBenchmark {
         backend = Backends.provider(backendName)
                 .open(BackendOptions.defaults().with(Implementation.parse(implementation)));
         session = backend.train(TrainingSpec.of(
-                config,
-                WeightInitializer.initialize(ModelLayout.of(config), 1),
-                LossSpec.of(LossSpec.Kind.DICE, LossSpec.Activation.SIGMOID),
-                OptimizerSpec.adamW(0.01)));
+                        config,
+                        WeightInitializer.initialize(ModelLayout.of(config), 1),
+                        LossSpec.of(LossSpec.Kind.DICE, LossSpec.Activation.SIGMOID),
+                        OptimizerSpec.adamW(0.01))
+                .recomputing(recompute));
         data = new TrainingBatch(
                 RandomTensors.normal(2, batch, config.inChannels(), edge, edge, edge),
                 RandomTensors.masks(3, batch, config.numClasses(), edge, edge, edge),
