@@ -13,6 +13,7 @@ import org.segformer3d.cli.command.PlanCommand;
 import org.segformer3d.cli.command.PredictCommand;
 import org.segformer3d.cli.command.PreprocessCommand;
 import org.segformer3d.cli.command.ProfileCommand;
+import org.segformer3d.cli.command.ServeCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
 import org.segformer3d.cli.command.ViewCommand;
@@ -45,6 +46,7 @@ import picocli.CommandLine.Spec;
             TrainCommand.class,
             PredictCommand.class,
             EvaluateCommand.class,
+            ServeCommand.class,
             BundleCommand.class,
             ForwardCommand.class,
             ConvertCommand.class,

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Arrows between modules point one way: cli → train → eval → data → api, backend-* → api. */
+/** Arrows between modules point one way: cli → train, server → eval → data → api, backend-* → api. */
 class ArchitectureTests {
     private static final String ROOT = "org.segformer3d.";
 
@@ -43,7 +43,8 @@ class ArchitectureTests {
         "train, api data eval",
         "backend.reference, api",
         "backend.libtorch, api",
-        "cli, api data eval train"
+        "server, api data eval",
+        "cli, api data eval train server"
     })
     void aModuleUsesOnlyTheModulesBelowIt(String module, String below) {
         DescribedPredicate<JavaClass> ours = resideInAPackage("org.segformer3d..");
@@ -90,6 +91,16 @@ class ArchitectureTests {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("org.bytedeco.."));
+    }
+
+    @Test
+    void onlyTheServerListens() {
+        check(noClasses()
+                .that()
+                .resideOutsideOfPackage("org.segformer3d.server..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage("io.javalin..", "org.eclipse.jetty..", "jakarta.servlet.."));
     }
 
     @Test

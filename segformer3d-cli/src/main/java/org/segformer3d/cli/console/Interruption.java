@@ -9,7 +9,7 @@ import java.util.concurrent.TimeUnit;
  */
 public final class Interruption implements AutoCloseable {
     /** A process that doesn't end for longer is ended. */
-    private static final long PATIENCE_SECONDS = 120;
+    public static final long PATIENCE_SECONDS = 120;
 
     private final CountDownLatch closed = new CountDownLatch(1);
     private final Thread hook = new Thread(this::hold, "interruption");
