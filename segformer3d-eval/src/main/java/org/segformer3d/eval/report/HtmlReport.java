@@ -136,7 +136,7 @@ public record HtmlReport(
             figure(page, "Last loss", Html.number(curve.get().points().get(last).loss(), 4), "");
             figure(page, "Epochs", String.valueOf(curve.get().points().get(last).epoch()), "");
             page.append(
-                    "</dl>\n<p class=\"quiet\">No cases were set aside for a test, so there are no scores of whole scans here.</p>\n");
+                    "</dl>\n<p class=\"quiet\">No scans were segmented at the end of this run, so there are no scores of whole scans here.</p>\n");
         }
         page.append("</header>\n");
     }

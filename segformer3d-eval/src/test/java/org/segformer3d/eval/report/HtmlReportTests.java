@@ -131,7 +131,7 @@ class HtmlReportTests {
                 .contains("The scan itself isn't at hand")
                 .doesNotContain("Learning curves");
         assertThat(page(Optional.empty(), Optional.of(curve())))
-                .contains("Best validation Dice", "0.613", "No cases were set aside")
+                .contains("Best validation Dice", "0.613", "No scans were segmented")
                 .doesNotContain("<h2>Scores</h2>", "segformerViewer(");
     }
 
