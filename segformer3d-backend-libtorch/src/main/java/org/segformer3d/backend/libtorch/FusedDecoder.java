@@ -101,7 +101,8 @@ final class FusedDecoder {
             int[] offsets = new int[tokens.size()];
             int rows = 0;
             for (int i = tokens.size() - 1; i > 0; i--) {
-                depths[depths.length - i] = Resizing.matrix(backend, grids.get(i).depth(), finest.depth());
+                depths[depths.length - i] =
+                        Resizing.matrix(backend, grids.get(i).depth(), finest.depth());
                 offsets[i] = rows;
                 rows += grids.get(i).depth();
             }

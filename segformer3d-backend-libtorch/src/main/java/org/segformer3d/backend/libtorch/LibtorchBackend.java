@@ -154,7 +154,8 @@ final class LibtorchBackend implements Backend {
             throw new BackendException(
                     "backend 'libtorch': activations are computed again in the fused implementation only, found plain"
                             + (options.implementation() == Implementation.AUTO
-                                    ? " (on " + options.device() + " with layers " + spec.config().layers() + ")"
+                                    ? " (on " + options.device() + " with layers "
+                                            + spec.config().layers() + ")"
                                     : "")
                             + "; ask for auto or fused, or set training_parameters.recompute_activations to false");
         }

@@ -62,8 +62,7 @@ final class Products {
                 Tensor left = y.narrow(0, from, size);
                 Tensor right = x.narrow(0, from, size);
                 place.addmm_(
-                        (rows ? left.narrow(1, first, count) : left).t(),
-                        rows ? right : right.narrow(1, first, count));
+                        (rows ? left.narrow(1, first, count) : left).t(), rows ? right : right.narrow(1, first, count));
             }
         });
     }

@@ -205,8 +205,7 @@ final class TrainedDecoder {
             Tensor wide = sample(made.wide(), b);
             Tensor ownMask = mask == null ? null : sample(mask, b);
             slabs((first, count) -> low.narrow(0, first, count)
-                    .copy_(products.times(
-                            activated(wide, ownMask, scale, shift, first, count), kernel, predictBias)));
+                    .copy_(products.times(activated(wide, ownMask, scale, shift, first, count), kernel, predictBias)));
             upsample(logits.select(0, b), inVoxelOrder(low));
         });
         return logits;
@@ -266,9 +265,7 @@ final class TrainedDecoder {
         for (int i = 0; i < stages; i++) {
             collapsed.add(projections.get(i).collapse());
             scaled.add(torch.empty(
-                    new long[] {
-                        features.get(i).size(0), features.get(i).size(1) + 1
-                    },
+                    new long[] {features.get(i).size(0), features.get(i).size(1) + 1},
                     backend.floating(),
                     new MemoryFormatOptional()));
         }
@@ -282,7 +279,12 @@ final class TrainedDecoder {
                 own.add(sample(scaled.get(i), b));
                 scale(own.get(i), collapsed.get(i), i == 0 ? turned(x) : x);
             }
-            addSample(sample(wide, b), rows(collapsed, own), depths, own.get(0), collapsed.get(0).product());
+            addSample(
+                    sample(wide, b),
+                    rows(collapsed, own),
+                    depths,
+                    own.get(0),
+                    collapsed.get(0).product());
         });
         return new Inside(collapsed, scaled, wide);
     }
@@ -427,8 +429,7 @@ final class TrainedDecoder {
         List<Tensor> dGrams = new ArrayList<>();
         for (int i = 0; i < stages; i++) {
             long c = features.get(i).size(1);
-            all.add(torch.empty(
-                    Functional.shape(features.get(i)), backend.floating(), new MemoryFormatOptional()));
+            all.add(torch.empty(Functional.shape(features.get(i)), backend.floating(), new MemoryFormatOptional()));
             dProducts.add(torch.zeros(new long[] {workers, spec.dim(), c + 1}, backend.floating()));
             dGrams.add(torch.zeros(new long[] {workers, c + 1, c + 1}, backend.floating()));
         }
@@ -479,8 +480,7 @@ final class TrainedDecoder {
                     back.mul_(ownMask.narrow(0, first, count));
                 }
                 // where dropout made an element zero, its gradient is zero already
-                return torch.threshold_backward_out(
-                        target.narrow(0, first, count), back, activated, new Scalar(0.0));
+                return torch.threshold_backward_out(target.narrow(0, first, count), back, activated, new Scalar(0.0));
             });
             Products.addBiasGradient(predictBiasGradient.get(), dLogits);
         });

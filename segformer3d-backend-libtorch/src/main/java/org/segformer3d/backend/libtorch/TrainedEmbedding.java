@@ -41,7 +41,8 @@ final class TrainedEmbedding {
         x = kept.keep(input);
         long batch = x.size(0);
         long tokens = out(x.size(2)) * out(x.size(3)) * out(x.size(4));
-        Tensor y = torch.empty(new long[] {batch * tokens, spec.embedDim()}, weight.options(), new MemoryFormatOptional());
+        Tensor y =
+                torch.empty(new long[] {batch * tokens, spec.embedDim()}, weight.options(), new MemoryFormatOptional());
         embedded = new Tensor[(int) batch];
         workers.each(batch, b -> {
             Tensor own = embedded(b);
@@ -70,9 +71,7 @@ final class TrainedEmbedding {
         long tokens = dy.size(0) / x.size(0);
         long stride = spec.stride();
         long padding = spec.padding();
-        Tensor dx = inputGradient
-                ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional())
-                : null;
+        Tensor dx = inputGradient ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional()) : null;
         workers.each(x.size(0), b -> {
             Tensor own = recomputes ? embedded(b) : embedded[b];
             Tensor d = norm.backward(own, norm.forward(own), dy.narrow(0, b * tokens, tokens));

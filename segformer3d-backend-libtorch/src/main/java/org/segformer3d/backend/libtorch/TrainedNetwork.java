@@ -87,7 +87,10 @@ final class TrainedNetwork implements AutoCloseable {
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
             Stage stage = new Stage(
                     new TrainedEmbedding(
-                            workers, ModelLayout.embedding(config, i), weights.at(ModelLayout.embeddingPrefix(i)), recomputes),
+                            workers,
+                            ModelLayout.embedding(config, i),
+                            weights.at(ModelLayout.embeddingPrefix(i)),
+                            recomputes),
                     new TrainedNorm(weights.at(ModelLayout.stageNormPrefix(i))));
             for (int j = 0; j < config.depths().get(i); j++) {
                 TrainedWeights block = weights.at(ModelLayout.blockPrefix(i, j));
