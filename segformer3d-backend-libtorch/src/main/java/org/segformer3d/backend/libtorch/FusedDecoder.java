@@ -136,10 +136,12 @@ final class FusedDecoder {
         Tensor w = Resizing.matrix(backend, grid.width(), finest.width());
         long e = bias.size(0);
         int slice = grid.height() * grid.width();
-        int parts = cpu ? grid.depth() : 1;
-        int slices = grid.depth() / parts;
+        long widened = (long) grid.depth() * finest.height() * finest.width() * e;
+        int parts = cpu ? (int) Math.max(1, Math.min(grid.depth(), widened / SLAB_ELEMENTS)) : 1;
         team.each(parts, i -> {
-            Tensor own = scaled(p, tokens.narrow(0, (long) i * slices * slice, (long) slices * slice))
+            int from = (int) ((long) i * grid.depth() / parts);
+            int slices = (int) ((i + 1L) * grid.depth() / parts) - from;
+            Tensor own = scaled(p, tokens.narrow(0, (long) from * slice, (long) slices * slice))
                     .mm(p.product());
             if (stage == projections.size() - 1) {
                 // resizing leaves a constant as it is, so the bias is added where the map is smallest
@@ -156,7 +158,7 @@ final class FusedDecoder {
                     wide.view(finest.width(), slices, grid.height(), e)
                             .permute(2, 0, 1, 3)
                             .reshape(grid.height(), -1));
-            rows.narrow(1, offset + (long) i * slices, slices)
+            rows.narrow(1, offset + (long) from, slices)
                     .copy_(high.view(finest.height(), finest.width(), slices, e)
                             .permute(0, 2, 1, 3)
                             .reshape(finest.height(), slices, finest.width() * e));
@@ -200,10 +202,13 @@ final class FusedDecoder {
             Tensor high = Resizing.matrix(backend, finest.height(), h);
             Tensor deep = Resizing.matrix(backend, finest.depth(), d);
             Tensor planes = empty(classes, finest.depth(), (long) h * w);
-            int slices = cpu ? 1 : finest.depth();
-            team.each((int) classes * (finest.depth() / slices), i -> {
-                Tensor own = logits.view(-1, finest.height(), finest.width()).narrow(0, (long) i * slices, slices);
-                planes.view(-1, h, w).narrow(0, (long) i * slices, slices).copy_(each(high, torch.matmul(own, wide)));
+            int stack = (int) classes * finest.depth();
+            int slabs = cpu ? (int) Math.max(1, Math.min(stack, (long) stack * h * w / SLAB_ELEMENTS)) : 1;
+            team.each(slabs, i -> {
+                long from = (long) i * stack / slabs;
+                long count = (i + 1L) * stack / slabs - from;
+                Tensor own = logits.view(-1, finest.height(), finest.width()).narrow(0, from, count);
+                planes.view(-1, h, w).narrow(0, from, count).copy_(each(high, torch.matmul(own, wide)));
             });
             // columns of the product along depth, a part of them at a time
             int columns = cpu ? Math.max(1, h * w / COLUMNS) : 1;

@@ -68,12 +68,14 @@ final class FusedEncoder {
     /**
      * Efficient self-attention.
      *
+     * @param queries of all heads
      * @param query of each head
      * @param longestQuery no query of a head is longer than this, whatever the tokens: they come from a LayerNorm
      * @param sr spatial reduction, (C, r³·C), or {@code null}
      */
     private record Attention(
             int srRatio,
+            Product queries,
             List<Product> query,
             List<Double> longestQuery,
             Product keyValue,
@@ -194,6 +196,7 @@ final class FusedEncoder {
                         weights.get(a + "sr.bias"));
         return new Attention(
                 sr,
+                product(a + "query."),
                 List.copyOf(query),
                 List.copyOf(longest),
                 product(a + "key_value."),
@@ -296,13 +299,17 @@ final class FusedEncoder {
             keyValue.narrow(0, from * coarseSlice, (to - from) * coarseSlice)
                     .copy_(a.keyValue().apply(y));
         });
-        List<Head> heads = cpu ? heads(a, keyValue) : List.of();
-        int chunks = parts(n * coarse.tokens(), ATTENTION_ELEMENTS, n);
+        // libtorch's own attention is one call for all heads, which is the better where they are small, and the only
+        // good one on a GPU
+        boolean small = n * coarse.tokens() * a.query().size() <= ATTENTION_ELEMENTS;
+        boolean whole = !cpu || small;
+        List<Head> heads = whole ? List.of() : heads(a, keyValue);
+        int chunks = small ? 1 : parts(n * coarse.tokens(), ATTENTION_ELEMENTS, n);
         team.each(chunks, i -> {
             long from = bound(i, chunks, n);
             long count = bound(i + 1, chunks, n) - from;
             Tensor own = normed.narrow(0, from, count);
-            Tensor sum = cpu ? attended(a, heads, own) : attended(a, keyValue, own);
+            Tensor sum = whole ? attended(a, keyValue, own) : attended(a, heads, own);
             Tensor updated = rows.narrow(0, from, count).add_(sum);
             hidden.narrow(0, from, count)
                     .copy_(block.feedForward().fc1().apply(block.norm2().apply(updated)));
@@ -380,15 +387,13 @@ final class FusedEncoder {
         return head.values().apply(scores).div_(total);
     }
 
-    /** The same by libtorch's own kernel, for devices that have a good one. */
+    /** The same by libtorch's own kernel. */
     private static Tensor attended(Attention a, Tensor keyValue, Tensor own) {
         int heads = a.query().size();
         long n = own.size(0);
         long c = own.size(1);
         long d = c / heads;
-        Tensor[] queries =
-                a.query().stream().map(query -> query.apply(own).unsqueeze(0)).toArray(Tensor[]::new);
-        Tensor q = Functional.cat(0, queries).unsqueeze(0);
+        Tensor q = a.queries().apply(own).view(1, n, heads, d).transpose(1, 2);
         Tensor kv = keyValue.view(1, keyValue.size(0), 2, heads, d).permute(2, 0, 3, 1, 4);
         Tensor attended = torch.scaled_dot_product_attention(
                 q,
