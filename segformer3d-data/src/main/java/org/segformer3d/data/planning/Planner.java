@@ -8,6 +8,7 @@ import java.util.Objects;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.data.preprocessing.Interpolation;
 import org.segformer3d.data.preprocessing.Normalization;
 import org.segformer3d.data.preprocessing.Normalization.ClipRange;
@@ -26,7 +27,7 @@ import org.segformer3d.data.preprocessing.PreprocessingSpec.Orienting;
  *   <li>Resampling: cubic for images, linear masks for labels; slices by themselves where they are far apart.
  *   <li>Normalisation: CT is clipped to the 0.5th and 99.5th percentile of the labelled voxels and scaled by their mean and deviation;
  *       everything else by each scan's own, over nonzero voxels where cutting off empty borders removes a quarter or more.
- *   <li>Patch: as large as the median scan, at most; the axis that covers most of it shrinks until two patches fit the memory.
+ *   <li>Patch: as large as the median scan, at most (and at least what the network pads its input to); the axis that covers most of it shrinks until two patches fit the memory.
  *   <li>Batch: what fits, at least 2, at most what holds a twentieth of all training voxels.
  * </ul>
  */
@@ -200,12 +201,10 @@ public final class Planner {
         return grid(size);
     }
 
-    /** Returns the nearest multiple of the step; below it, of 4, rounded up. */
-    private static int rounded(double size) {
-        if (size < STEP) {
-            return (int) Math.ceil(size / 4) * 4;
-        }
-        return (int) Math.round(size / STEP) * STEP;
+    /** Returns the nearest multiple of the step; below it, of 4, rounded up; at least what the network pads its input to anyway. */
+    private int rounded(double size) {
+        int rounded = size < STEP ? (int) Math.ceil(size / 4) * 4 : (int) Math.round(size / STEP) * STEP;
+        return Math.max(InputGeometry.smallestEdge(model), rounded);
     }
 
     private int batch(Grid patch, double voxels) {

@@ -33,13 +33,23 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
      * @throws IOException when data can't be read
      */
     public static Planning of(ExperimentConfig config) throws IOException {
+        return of(config, Optional.empty());
+    }
+
+    /**
+     * Reads or makes a plan as {@link #of(ExperimentConfig)} does.
+     *
+     * @param made a plan that was made for this run before, used instead of making it again; a plan that the experiment names by its file
+     *     is read from there all the same
+     */
+    static Planning of(ExperimentConfig config, Optional<Path> made) throws IOException {
         Objects.requireNonNull(config, "config");
         Optional<PlanSettings> settings = config.dataset().plan();
         if (settings.isEmpty()) {
             return new Planning(config, Optional.empty());
         }
         requireFolder(config.dataset());
-        Optional<Path> file = settings.get().file();
+        Optional<Path> file = settings.get().file().or(() -> made);
         Plan plan = file.isPresent()
                 ? PlanFile.read(file.get())
                 : make(config, config.dataset().planMemory(), done -> {});

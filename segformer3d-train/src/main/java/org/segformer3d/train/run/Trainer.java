@@ -1,8 +1,10 @@
 package org.segformer3d.train.run;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.ConfigException;
@@ -21,6 +23,8 @@ import org.segformer3d.train.config.PlanFile;
  * through, wherever it was stopped.
  */
 public final class Trainer {
+    private static final String PLAN = "plan.yaml";
+
     private Trainer() {}
 
     /**
@@ -36,7 +40,7 @@ public final class Trainer {
      */
     public static TrainingOutcome run(ExperimentConfig config, TrainerOptions options) throws IOException {
         Objects.requireNonNull(config, "config");
-        Planning planning = Planning.of(options.applyTo(config));
+        Planning planning = planning(options.applyTo(config), options);
         ExperimentConfig effective = planning.config();
         // Data and folder come before the backend: what is misspelt shows before natives are loaded.
         TrainingData data = TrainingData.open(effective);
@@ -58,7 +62,7 @@ public final class Trainer {
         Objects.requireNonNull(config, "config");
         Objects.requireNonNull(options, "options");
         Objects.requireNonNull(backend, "backend");
-        Planning planning = Planning.of(config);
+        Planning planning = planning(config, options);
         return run(planning, options, TrainingData.open(planning.config()), backend);
     }
 
@@ -72,11 +76,23 @@ public final class Trainer {
         // Only now is anything written.
         try (RunFolder folder = RunFolder.open(folder(config), options.resume());
                 TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
-            if (planning.plan().isPresent()) {
-                PlanFile.write(folder.file("plan.yaml"), planning.plan().get());
+            // A resumed run keeps the plan it started with: going on with another one is refused later.
+            boolean kept = options.resume() && Files.exists(folder.file(PLAN));
+            if (planning.plan().isPresent() && !kept) {
+                PlanFile.write(folder.file(PLAN), planning.plan().get());
             }
             return run.run();
         }
+    }
+
+    private static Planning planning(ExperimentConfig config, TrainerOptions options) throws IOException {
+        Optional<Path> made = options.resume()
+                ? config.output()
+                        .runFolder()
+                        .map(folder -> folder.resolve(PLAN))
+                        .filter(Files::isRegularFile)
+                : Optional.empty();
+        return Planning.of(config, made);
     }
 
     private static Path folder(ExperimentConfig config) {

@@ -96,7 +96,7 @@ class PlanningTests {
         Plan plan = planned.plan().orElseThrow();
         assertThat(plan.preprocessing().axes()).containsExactly(2, 1, 0);
         assertThat(plan.preprocessing().spacing()).hasValue(List.of(10.0, 1.5, 1.5));
-        assertThat(plan.patch()).isEqualTo(new Grid(8, 48, 48));
+        assertThat(plan.patch()).isEqualTo(new Grid(16, 48, 48));
         assertThat(planned.config().dataset().preprocessing()).isEqualTo(plan.preprocessing());
         assertThat(planned.config().dataset().patch()).isEqualTo(plan.patch());
         assertThat(planned.config().dataset().batchSize()).isEqualTo(plan.batch());
@@ -183,6 +183,17 @@ class PlanningTests {
         assertThat(PlanFile.read(folder.resolve("run/plan.yaml")).preprocessing())
                 .isEqualTo(bundle.preprocessing());
         assertThat(outcome.test().orElseThrow().cases()).hasSize(2);
+        // Going on takes the plan that is there; another one would be another run, which is refused.
+        Path plan = folder.resolve("run/plan.yaml");
+        TrainerOptions resuming = TrainerOptions.defaults().resuming(true);
+        assertThat(Trainer.run(config("validation.test=true"), resuming, new FakeBackend())
+                        .weightsHash())
+                .isEqualTo(outcome.weightsHash());
+        Files.writeString(plan, Files.readString(plan).replace("normalization: z_score", "normalization: min_max"));
+        assertThatThrownBy(() -> Trainer.run(config("validation.test=true"), resuming, new FakeBackend()))
+                .isInstanceOf(RunFolderException.class)
+                .hasMessageContaining("dataset_parameters.preprocessing");
+
         String id = split.test().get(0);
         Geometry predicted = NiftiReader.read(folder.resolve("run/test/predictions/" + id + ".nii.gz"))
                 .geometry();
