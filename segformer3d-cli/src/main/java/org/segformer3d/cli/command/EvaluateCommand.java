@@ -13,7 +13,7 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import org.segformer3d.cli.option.Outputs;
-import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.labels.LabelSpec;
@@ -259,7 +259,12 @@ public final class EvaluateCommand implements Callable<Integer> {
             return evaluation.scoring(ModelBundle.read(classes.model.get()).labels());
         }
         if (classes.data.isPresent()) {
-            return evaluation.scoring(DatasetReader.read(classes.data.get()).labels());
+            Path data = classes.data.get();
+            // A data set's dataset.json may be named itself.
+            DatasetLayout layout = Files.isDirectory(data)
+                    ? DatasetLayout.detect(data).orElse(DatasetLayout.FOLDERS)
+                    : DatasetLayout.FOLDERS;
+            return evaluation.scoring(layout.read(data).labels());
         }
         if (classes.regions.isPresent()) {
             return evaluation.scoring(LabelSpec.preset(classes.regions.get()));

@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.weights.WeightFiles;
@@ -109,7 +109,10 @@ public final class ModelSource {
             return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021");
         }
         if (dataset.root().filter(java.nio.file.Files::isDirectory).isPresent()) {
-            return LabelSpec.of(mode, DatasetReader.read(dataset.root().get()).labels());
+            DatasetLayout layout = dataset.type().isOfficial()
+                    ? DatasetLayout.FOLDERS
+                    : dataset.type().layout();
+            return LabelSpec.of(mode, layout.read(dataset.root().get()).labels());
         }
         List<Region> regions = new ArrayList<>();
         if (mode == LabelSpec.Mode.SOFTMAX) {
