@@ -7,6 +7,7 @@ import org.segformer3d.cli.command.DemoCommand;
 import org.segformer3d.cli.command.DicomCommand;
 import org.segformer3d.cli.command.DoctorCommand;
 import org.segformer3d.cli.command.EvaluateCommand;
+import org.segformer3d.cli.command.ExportCommand;
 import org.segformer3d.cli.command.ForwardCommand;
 import org.segformer3d.cli.command.ParityCommand;
 import org.segformer3d.cli.command.PlanCommand;
@@ -50,6 +51,7 @@ import picocli.CommandLine.Spec;
             BundleCommand.class,
             ForwardCommand.class,
             ConvertCommand.class,
+            ExportCommand.class,
             PlanCommand.class,
             PreprocessCommand.class,
             ViewCommand.class,

@@ -41,10 +41,12 @@ class ArchitectureTests {
         "data, api",
         "eval, api data",
         "train, api data eval",
+        "onnx, api",
         "backend.reference, api",
+        "backend.onnxruntime, api onnx",
         "backend.libtorch, api",
         "server, api data eval",
-        "cli, api data eval train server"
+        "cli, api data eval train server onnx"
     })
     void aModuleUsesOnlyTheModulesBelowIt(String module, String below) {
         DescribedPredicate<JavaClass> ours = resideInAPackage("org.segformer3d..");

@@ -1,0 +1,137 @@
+package org.segformer3d.backend.onnxruntime;
+
+import ai.onnxruntime.OrtEnvironment;
+import ai.onnxruntime.OrtLoggingLevel;
+import java.nio.FloatBuffer;
+import java.util.Map;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.weights.StateDict;
+
+/** The open backend. Its tensors are arrays of the Java process; only sessions hold native memory. */
+final class OnnxRuntimeBackend implements Backend {
+    private final BackendOptions options;
+    private final OrtEnvironment environment;
+    private final OnnxRuntimeLayers layers = new OnnxRuntimeLayers();
+    private volatile boolean closed;
+
+    OnnxRuntimeBackend(BackendOptions options) {
+        this.options = options;
+        try {
+            // One for the whole process, which lives as long as it does.
+            this.environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
+        } catch (LinkageError e) {
+            throw new BackendException("ONNX Runtime's native library can't be loaded: " + e.getMessage(), e);
+        }
+    }
+
+    OrtEnvironment environment() {
+        return environment;
+    }
+
+    @Override
+    public String name() {
+        return OnnxRuntimeProvider.NAME;
+    }
+
+    @Override
+    public BackendOptions options() {
+        return options;
+    }
+
+    @Override
+    public Map<String, String> versions() {
+        return Map.of("onnxruntime", environment.getVersion());
+    }
+
+    @Override
+    public Scope newScope() {
+        requireOpen();
+        return new OnnxRuntimeScope(this);
+    }
+
+    @Override
+    public LayerProvider layers() {
+        requireOpen();
+        return layers;
+    }
+
+    /** Loads the whole network as one graph, unless a layer is replaced; then block by block. */
+    @Override
+    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+        requireOpen();
+        return config.layers().isEmpty()
+                ? new OnnxRuntimeModel(this, config, weights)
+                : Backend.super.load(config, weights);
+    }
+
+    @Override
+    public Tensor resizeCanvas(Scope scope, Tensor x, Grid size) {
+        OnnxRuntimeScope owner = scope(scope);
+        HostTensor input = tensor(x).host();
+        long[] shape = input.shape();
+        Grid from = Grid.of(shape);
+        int maps = Math.toIntExact(shape[0] * shape[1]);
+        FloatBuffer source = input.floatBuffer();
+        HostTensor resized =
+                HostTensor.zeros(DType.FLOAT32, shape[0], shape[1], size.depth(), size.height(), size.width());
+        FloatBuffer target = resized.floatBuffer();
+        int width = Math.min(from.width(), size.width());
+        for (int map = 0; map < maps; map++) {
+            for (int d = 0; d < Math.min(from.depth(), size.depth()); d++) {
+                for (int h = 0; h < Math.min(from.height(), size.height()); h++) {
+                    target.put(
+                            ((map * size.depth() + d) * size.height() + h) * size.width(),
+                            source,
+                            ((map * from.depth() + d) * from.height() + h) * from.width(),
+                            width);
+                }
+            }
+        }
+        return owner.own(resized);
+    }
+
+    @Override
+    public boolean isClosed() {
+        return closed;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+    }
+
+    /** Throws {@link IllegalStateException} when the backend was closed. */
+    void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the backend is closed");
+        }
+    }
+
+    /** Returns an open scope of this backend. */
+    OnnxRuntimeScope scope(Scope scope) {
+        if (scope instanceof OnnxRuntimeScope own && own.backend() == this) {
+            own.requireOpen();
+            return own;
+        }
+        throw new IllegalArgumentException("the scope belongs to another backend");
+    }
+
+    /** Returns an open tensor of this backend. */
+    OnnxRuntimeTensor tensor(Tensor tensor) {
+        if (tensor instanceof OnnxRuntimeTensor own && own.backend() == this) {
+            own.host();
+            return own;
+        }
+        throw new IllegalArgumentException("the tensor belongs to another backend");
+    }
+}

@@ -1,0 +1,106 @@
+package org.segformer3d.cli.command;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.segformer3d.cli.console.Quantity;
+import org.segformer3d.cli.option.ModelSource;
+import org.segformer3d.cli.option.Outputs;
+import org.segformer3d.data.io.AtomicFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.Provenance;
+import org.segformer3d.onnx.OnnxNetwork;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+/** Writes a network for runtimes outside the JVM. */
+@Command(
+        name = "export",
+        description =
+                "Write the network as an ONNX file that takes inputs of any size; see docs/export.md for what goes around it.")
+public final class ExportCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec spec;
+
+    @Mixin
+    private ModelSource source;
+
+    @Option(
+            names = "--format",
+            paramLabel = "FORMAT",
+            required = true,
+            converter = FormatConverter.class,
+            description = "onnx.")
+    private Format format;
+
+    @Option(names = "--output", paramLabel = "FILE", required = true, description = "File to write.")
+    private Path output;
+
+    @Option(names = "--json", description = "Print what was written as JSON.")
+    private boolean json;
+
+    /** What can be written. */
+    private enum Format {
+        ONNX
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        Outputs.checkFile(output, List.of());
+        ModelBundle bundle = source.read();
+        byte[] bytes = switch (format) {
+            case ONNX -> OnnxNetwork.toBytes(bundle.config(), bundle.weights(), Provenance.version(), metadata(bundle));
+        };
+        AtomicFiles.write(output, out -> out.write(bytes));
+        if (json) {
+            Map<String, Object> map = new LinkedHashMap<>();
+            map.put("output", output.toString());
+            map.put("format", "onnx");
+            map.put("bytes", bytes.length);
+            map.put("input", OnnxNetwork.INPUT);
+            map.put("output_name", OnnxNetwork.LOGITS);
+            map.put("weights_hash", bundle.weights().hash());
+            spec.commandLine().getOut().print(Json.pretty(map));
+        } else {
+            spec.commandLine()
+                    .getOut()
+                    .println(output + ": " + Quantity.bytes(bytes.length) + ", " + OnnxNetwork.INPUT + " (batch, "
+                            + bundle.config().inChannels() + ", depth, height, width) to " + OnnxNetwork.LOGITS
+                            + " (batch, " + bundle.config().numClasses() + ", depth, height, width)");
+        }
+        return 0;
+    }
+
+    /** What a user of the file has to know and do around the network. */
+    private static Map<String, String> metadata(ModelBundle bundle) {
+        Map<String, String> map = new LinkedHashMap<>();
+        map.put("name", bundle.name());
+        map.put("model_parameters", Json.pretty(bundle.config().toMap()).strip());
+        map.put("preprocessing", Json.pretty(bundle.preprocessing().toMap()).strip());
+        map.put("labels", Json.pretty(bundle.labels().toMap()).strip());
+        map.put("inference", Json.pretty(bundle.inference().toMap()).strip());
+        map.put("weights_hash", bundle.weights().hash());
+        map.put("notice", "Not a medical device: results must not be used for diagnosis or treatment.");
+        return map;
+    }
+
+    /** Reads a format. */
+    static final class FormatConverter implements ITypeConverter<Format> {
+        @Override
+        public Format convert(String text) {
+            if (text.equals("onnx")) {
+                return Format.ONNX;
+            }
+            throw new TypeConversionException("found '" + text + "', expected onnx");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+/** The network as an ONNX model. */
+module org.segformer3d.onnx {
+    requires transitive org.segformer3d.api;
+
+    exports org.segformer3d.onnx;
+}

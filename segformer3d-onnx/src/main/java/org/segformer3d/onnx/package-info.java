@@ -1,0 +1,2 @@
+/** The network in the form that ONNX runtimes read. */
+package org.segformer3d.onnx;
