@@ -41,7 +41,12 @@ final class DepthwiseConvolution {
         }
     }
 
-    private static Tensor slab(Tensor slices, long from, long to, List<Tensor> planes, Tensor bias) {
+    /**
+     * Returns slices from…to−1 of the result.
+     *
+     * @param slices all slices of the input, (D,C,H,W)
+     */
+    static Tensor slab(Tensor slices, long from, long to, List<Tensor> planes, Tensor bias) {
         Tensor y = plane(slices.narrow(0, from, to - from), planes.get(1), bias);
         long below = Math.max(from, 1);
         if (below < to) {

@@ -155,10 +155,9 @@ final class FusedEncoder {
                 norm(prefix + "norm2."),
                 new FeedForward(
                         product(m + "fc1."),
-                        List.of(
-                                weights.keep(kernel.select(2, 0)),
-                                weights.keep(kernel.select(2, 1)),
-                                weights.keep(kernel.select(2, 2))),
+                        DepthwiseConvolution.planes(kernel).stream()
+                                .map(weights::keep)
+                                .toList(),
                         weights.keep(bias),
                         product(m + "fc2.")));
     }
@@ -418,42 +417,14 @@ final class FusedEncoder {
             int from = bound(i, parts, depth);
             int to = bound(i + 1, parts, depth);
             long count = (to - from) * slice;
-            Tensor mixed = depthwise(f, slices, from, to).permute(0, 2, 3, 1).reshape(count, c);
+            Tensor mixed = DepthwiseConvolution.slab(slices, from, to, f.planes(), f.depthwiseBias())
+                    .permute(0, 2, 3, 1)
+                    .reshape(count, c);
             Tensor updated = rows.narrow(0, from * slice, count).add_(f.fc2().apply(torch.gelu_(mixed)));
             if (end != null) {
                 feature.narrow(0, from * slice, count).copy_(end.apply(updated));
             }
         });
-    }
-
-    /** The depth-wise 3³ convolution as three 3² ones over slices: oneDNN has a fast kernel for two dimensions and none for three. */
-    private static Tensor depthwise(FeedForward f, Tensor slices, int from, int to) {
-        int depth = (int) slices.size(0);
-        Tensor y = plane(slices.narrow(0, from, to - from), f.planes().get(1), f.depthwiseBias());
-        int below = Math.max(from, 1);
-        if (below < to) {
-            y.narrow(0, below - from, to - below)
-                    .add_(plane(
-                            slices.narrow(0, below - 1, to - below), f.planes().get(0), null));
-        }
-        int above = Math.min(to, depth - 1);
-        if (from < above) {
-            y.narrow(0, 0, above - from)
-                    .add_(plane(
-                            slices.narrow(0, from + 1, above - from), f.planes().get(2), null));
-        }
-        return y;
-    }
-
-    private static Tensor plane(Tensor slices, Tensor kernel, Tensor bias) {
-        return torch.conv2d(
-                slices,
-                kernel,
-                bias == null ? new TensorOptional() : Functional.some(bias),
-                new long[] {1, 1},
-                new long[] {1, 1},
-                new long[] {1, 1},
-                kernel.size(0));
     }
 
     /**

@@ -25,18 +25,6 @@ record Product(Tensor weight, Tensor bias, Tensor kernel) {
     /** Returns (n,k) for a contiguous (n,c). */
     Tensor apply(Tensor x) {
         TensorOptional addend = bias == null ? new TensorOptional() : Functional.some(bias);
-        if (kernel == null) {
-            return torch.linear(x, weight, addend);
-        }
-        // one channels-last column of n pixels
-        Tensor y = torch.mkldnn_convolution(
-                x.view(1, x.size(0), 1, x.size(1)).permute(0, 3, 1, 2),
-                kernel,
-                addend,
-                new long[] {0, 0},
-                new long[] {1, 1},
-                new long[] {1, 1},
-                1);
-        return y.permute(0, 2, 3, 1).reshape(x.size(0), kernel.size(0));
+        return kernel == null ? torch.linear(x, weight, addend) : Products.convolved(x, kernel, addend);
     }
 }

@@ -39,10 +39,14 @@ final class Products {
         if (!oneDnn) {
             return torch.linear(x, weight, b);
         }
-        Tensor kernel = weight.contiguous().view(weight.size(0), weight.size(1), 1, 1);
-        return torch.mkldnn_convolution(column(x), kernel, b, NONE, ONE, ONE, 1)
+        return convolved(x, weight.contiguous().view(weight.size(0), weight.size(1), 1, 1), b);
+    }
+
+    /** Returns x wᵀ + b by oneDNN, for a contiguous (n,c) and the weight as a kernel (k,c,1,1). */
+    static Tensor convolved(Tensor x, Tensor kernel, TensorOptional bias) {
+        return torch.mkldnn_convolution(column(x), kernel, bias, NONE, ONE, ONE, 1)
                 .permute(0, 2, 3, 1)
-                .reshape(x.size(0), weight.size(0));
+                .reshape(x.size(0), kernel.size(0));
     }
 
     /** Returns x w: the gradient at the input of {@link #times} where x is the one at its output. */

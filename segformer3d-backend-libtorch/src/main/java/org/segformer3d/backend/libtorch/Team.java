@@ -2,7 +2,6 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -66,47 +65,16 @@ final class Team {
                 work.run();
             }));
         }
-        RuntimeException failure = null;
+        Throwable failure = null;
         ComputeThreads.computeAlone();
         try {
             work.run();
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | Error e) {
             failure = e;
         } finally {
-            failure = join(others, failure);
             threads.computeTogether();
         }
-        if (failure != null) {
-            throw failure;
-        }
-    }
-
-    /** Waits for all, whatever happens: they use the caller's tensors. */
-    private static RuntimeException join(List<Future<?>> others, RuntimeException first) {
-        RuntimeException failure = first;
-        boolean interrupted = false;
-        for (Future<?> other : others) {
-            while (true) {
-                try {
-                    other.get();
-                    break;
-                } catch (InterruptedException e) {
-                    interrupted = true;
-                } catch (ExecutionException e) {
-                    if (e.getCause() instanceof Error error) {
-                        throw error;
-                    }
-                    if (failure == null) {
-                        failure = (RuntimeException) e.getCause();
-                    }
-                    break;
-                }
-            }
-        }
-        if (interrupted) {
-            Thread.currentThread().interrupt();
-        }
-        return failure;
+        Workers.await(others, failure);
     }
 
     private static void run(IntConsumer part, int i) {

@@ -91,7 +91,7 @@ final class Workers implements AutoCloseable {
                 run(action, worker, first, size);
             }));
         }
-        await(running);
+        await(running, null);
     }
 
     /** Does something for each sample of a batch, each in a pointer scope of its own. */
@@ -114,11 +114,16 @@ final class Workers implements AutoCloseable {
         });
     }
 
-    private static void await(List<Future<?>> running) {
-        RuntimeException failure = null;
+    /**
+     * Waits until all have ended, whatever happens: they work on tensors that may be released once this returns.
+     *
+     * @param first what failed already, or {@code null}
+     * @throws RuntimeException {@code first} or else what the first of them threw
+     */
+    static void await(List<Future<?>> running, Throwable first) {
+        Throwable failure = first;
         boolean interrupted = false;
         for (Future<?> part : running) {
-            // all of them, even after a failure: they work on tensors that are released once this returns
             while (true) {
                 try {
                     part.get();
@@ -126,9 +131,7 @@ final class Workers implements AutoCloseable {
                 } catch (InterruptedException e) {
                     interrupted = true;
                 } catch (ExecutionException e) {
-                    failure = e.getCause() instanceof RuntimeException runtime
-                            ? runtime
-                            : new IllegalStateException(e.getCause());
+                    failure = failure == null ? e.getCause() : failure;
                     break;
                 }
             }
@@ -136,8 +139,12 @@ final class Workers implements AutoCloseable {
         if (interrupted) {
             Thread.currentThread().interrupt();
         }
+        if (failure instanceof Error error) {
+            throw error;
+        }
         if (failure != null) {
-            throw failure;
+            // nothing that these run declares another
+            throw (RuntimeException) failure;
         }
     }
 

@@ -6,16 +6,15 @@ import java.math.MathContext;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.stream.Stream;
 import org.segformer3d.cli.console.Table;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dicom.DicomConverter;
 import org.segformer3d.data.dicom.DicomSeries;
+import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.eval.result.Json;
@@ -79,11 +78,7 @@ public final class DicomCommand implements Callable<Integer> {
             }
             return 0;
         } finally {
-            try (Stream<Path> files = Files.walk(workspace)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(file);
-                }
-            }
+            AtomicFiles.deleteTree(workspace);
         }
     }
 

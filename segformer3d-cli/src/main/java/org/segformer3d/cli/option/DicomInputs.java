@@ -4,15 +4,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dicom.DicomConverter;
 import org.segformer3d.data.dicom.DicomSeries;
+import org.segformer3d.data.io.AtomicFiles;
 
 /** Replaces inputs that are DICOM by converted volumes in a temporary folder, which closing deletes. */
 public final class DicomInputs implements AutoCloseable {
@@ -62,7 +61,7 @@ public final class DicomInputs implements AutoCloseable {
             }
             return new DicomInputs(workspace, List.copyOf(paths));
         } catch (IOException | RuntimeException e) {
-            delete(workspace);
+            AtomicFiles.deleteTree(workspace);
             throw e;
         }
     }
@@ -110,15 +109,7 @@ public final class DicomInputs implements AutoCloseable {
     @Override
     public void close() throws IOException {
         if (workspace != null) {
-            delete(workspace);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(file);
-            }
+            AtomicFiles.deleteTree(workspace);
         }
     }
 }

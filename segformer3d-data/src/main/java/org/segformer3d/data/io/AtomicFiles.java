@@ -190,7 +190,12 @@ public final class AtomicFiles {
         }
     }
 
-    private static void deleteTree(Path path) throws IOException {
+    /**
+     * Deletes a file, or a folder with all that is in it; links are deleted, not followed. Does nothing where there is nothing.
+     *
+     * @throws IOException when something can't be deleted
+     */
+    public static void deleteTree(Path path) throws IOException {
         if (!Files.exists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
