@@ -71,6 +71,22 @@ class ParityCommandTests {
     }
 
     @Test
+    void everyBackendIsAskedInTheTypesItComputesIn() throws IOException {
+        writeCase(0);
+        Run run = Run.of("parity", folder.resolve("reference"));
+        assertThat(run.out())
+                .contains("\treference/float64/plain\t")
+                .contains("\tlibtorch/float32/fused\t")
+                .contains("\tlibtorch/float64/plain\t")
+                .contains("\tonnxruntime/float32/plain\t")
+                .doesNotContain("onnxruntime/float64")
+                .doesNotContain("reference/float32");
+        assertThat(run.out().lines()).doesNotHaveDuplicates();
+        assertThat(run.code()).isZero();
+        assertThat(run.err()).contains("0 failed");
+    }
+
+    @Test
     void aCaseBeyondItsToleranceFails() throws IOException {
         writeCase(1);
         Run run = Run.of("parity", folder.resolve("reference"), "--backend", "reference");

@@ -2,6 +2,7 @@ package org.segformer3d.api.backend;
 
 import java.util.List;
 import java.util.Optional;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 
 /**
@@ -37,6 +38,11 @@ public interface BackendProvider {
                         ? Optional.empty()
                         : Optional.of(
                                 "backend '" + name() + "' has no device " + device + " here; it has " + devices()));
+    }
+
+    /** Returns the floating-point types it computes in where it is available, the usual one first; never empty. */
+    default List<DType> computeTypes() {
+        return List.of(DType.FLOAT32, DType.FLOAT64);
     }
 
     /**

@@ -82,6 +82,11 @@ public final class OnnxRuntimeProvider implements BackendProvider {
     }
 
     @Override
+    public List<DType> computeTypes() {
+        return List.of(DType.FLOAT32);
+    }
+
+    @Override
     public Backend open(BackendOptions options) {
         Objects.requireNonNull(options, "options");
         whyUnavailable(options.device()).ifPresent(reason -> {

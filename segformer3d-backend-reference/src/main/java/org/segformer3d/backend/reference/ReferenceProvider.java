@@ -47,6 +47,11 @@ public final class ReferenceProvider implements BackendProvider {
     }
 
     @Override
+    public List<DType> computeTypes() {
+        return List.of(DType.FLOAT64);
+    }
+
+    @Override
     public Backend open(BackendOptions options) {
         Objects.requireNonNull(options, "options");
         whyUnavailable(options.device()).ifPresent(reason -> {

@@ -96,6 +96,14 @@ public final class Parity {
         for (Variant variant : Variant.of(provider, options.device(), options.threads())) {
             try (Backend backend = provider.open(variant.options())) {
                 for (BackendCase backendCase : cases) {
+                    if (backendCase.needsGradients() && !backend.supportsTraining()) {
+                        // said once, not again for the other forms
+                        if (!variant.isAuto()) {
+                            emit(ParityLine.skipped(
+                                    backendCase.name(), variant.label("plain"), "this backend computes no gradients"));
+                        }
+                        continue;
+                    }
                     guarded(
                             backendCase.name(),
                             variant.label(variant.options().implementation().toString()),
@@ -156,6 +164,9 @@ public final class Parity {
     /** A case that every backend is asked. */
     interface BackendCase {
         String name();
+
+        /** Returns whether only a backend that trains can be asked. */
+        boolean needsGradients();
 
         void run(Variant variant, Backend backend, Consumer<ParityLine> sink) throws IOException;
     }

@@ -10,14 +10,11 @@ import org.segformer3d.api.tensor.Device;
 
 /** One way to compute: a backend in one precision and one form. */
 record Variant(BackendProvider provider, BackendOptions options) {
-    /** Every way a provider offers on a device; the oracle computes in float64 whatever is asked. */
+    /** Every way a provider offers on a device. */
     static List<Variant> of(BackendProvider provider, Device device, int threads) {
         BackendOptions base = BackendOptions.defaults().on(device).withThreads(threads);
-        if (provider.name().equals("reference")) {
-            return List.of(new Variant(provider, base.in(DType.FLOAT64).with(Implementation.PLAIN)));
-        }
         List<Variant> variants = new ArrayList<>();
-        for (DType type : List.of(DType.FLOAT32, DType.FLOAT64)) {
+        for (DType type : provider.computeTypes()) {
             for (Implementation form : List.of(Implementation.PLAIN, Implementation.AUTO)) {
                 variants.add(new Variant(provider, base.in(type).with(form)));
             }
