@@ -241,6 +241,11 @@ public final class QuickRun {
         double inflate = measure(NiftiDecodeBenchmark.class, "inflateAlone", 3, 1, Map.of());
         double read = measure(NiftiDecodeBenchmark.class, "read", 3, 1, Map.of());
         row("NIfTI 240×240×155 read (Inflater alone: %.1f ms, ratio %.2f) | %.1f ms", inflate, inflate / read, read);
+        for (String masks : new String[] {"tumour", "head", "full"}) {
+            row(
+                    "HD95 of 240×240×155, %s | %.0f ms",
+                    masks, measure(SurfaceDistanceBenchmark.class, "hd95", 2, 1, Map.of("masks", masks)));
+        }
         for (String loss :
                 new String[] {"DICE", "CROSS_ENTROPY", "DICE_CROSS_ENTROPY", "DICE_FOCAL", "GENERALIZED_DICE"}) {
             row(
