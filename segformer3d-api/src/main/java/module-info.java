@@ -3,6 +3,7 @@ module org.segformer3d.api {
     exports org.segformer3d.api.backend;
     exports org.segformer3d.api.block;
     exports org.segformer3d.api.config;
+    exports org.segformer3d.api.export;
     exports org.segformer3d.api.model;
     exports org.segformer3d.api.profile;
     exports org.segformer3d.api.tensor;
@@ -11,4 +12,5 @@ module org.segformer3d.api {
 
     uses org.segformer3d.api.backend.BackendProvider;
     uses org.segformer3d.api.block.LayerProvider;
+    uses org.segformer3d.api.export.NetworkExporter;
 }

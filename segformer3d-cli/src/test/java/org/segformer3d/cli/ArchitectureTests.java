@@ -46,7 +46,7 @@ class ArchitectureTests {
         "backend.onnxruntime, api onnx",
         "backend.libtorch, api",
         "server, api data eval",
-        "cli, api data eval train server onnx"
+        "cli, api data eval train server"
     })
     void aModuleUsesOnlyTheModulesBelowIt(String module, String below) {
         DescribedPredicate<JavaClass> ours = resideInAPackage("org.segformer3d..");

@@ -3,9 +3,11 @@ package org.segformer3d.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.zip.ZipFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,7 +43,7 @@ class ExportCommandTests {
         assertThat(run.code()).isZero();
         assertThat(run.out())
                 .contains("input (batch, 1, depth, height, width) to logits (batch, 2, depth, height, width)");
-        String text = Files.readString(file, java.nio.charset.StandardCharsets.ISO_8859_1);
+        String text = Files.readString(file, StandardCharsets.ISO_8859_1);
         assertThat(text)
                 .contains(
                         "preprocessing",
@@ -56,11 +58,31 @@ class ExportCommandTests {
     }
 
     @Test
-    void whatCannotBeWrittenIsSaidAndLeavesNothing() {
+    void aTorchScriptFileSaysTheSame() throws IOException {
         Path file = folder.resolve("model.pt");
         Run run = Run.of("export", "--model", bundle, "--format", "torchscript", "--output", file);
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out())
+                .contains("input (batch, 1, depth, height, width) to logits (batch, 2, depth, height, width)");
+        try (ZipFile zip = new ZipFile(file.toFile())) {
+            assertThat(zip.getInputStream(zip.getEntry("segformer3d/extra/weights_hash"))
+                            .readAllBytes())
+                    .asString(StandardCharsets.UTF_8)
+                    .isEqualTo(ModelBundle.read(bundle).weights().hash());
+            assertThat(zip.getInputStream(zip.getEntry("segformer3d/extra/labels"))
+                            .readAllBytes())
+                    .asString(StandardCharsets.UTF_8)
+                    .contains("lesion");
+        }
+    }
+
+    @Test
+    void whatCannotBeWrittenIsSaidAndLeavesNothing() {
+        Path file = folder.resolve("model.pt");
+        Run run = Run.of("export", "--model", bundle, "--format", "pickle", "--output", file);
         assertThat(run.code()).isEqualTo(2);
-        assertThat(run.err()).contains("'torchscript'").contains("expected onnx");
+        assertThat(run.err()).contains("found 'pickle', expected onnx or torchscript");
         Run missing = Run.of("export", "--model", folder.resolve("none"), "--format", "onnx", "--output", file);
         assertThat(missing.code()).isEqualTo(1);
         assertThat(Run.of("export", "--model", bundle, "--format", "onnx", "--output", folder.resolve("no/where.onnx"))

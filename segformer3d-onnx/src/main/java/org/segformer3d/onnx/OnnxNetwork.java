@@ -2,65 +2,41 @@ package org.segformer3d.onnx;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
 import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
-import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.export.NetworkExport;
+import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
-import org.segformer3d.api.weights.StateDict;
 
 /**
  * The network in evaluation mode, operation by operation as the paper draws it, as an ONNX model.
  *
- * <p>Its input is called {@code input} and has the shape (batch, channels, depth, height, width), its output {@code logits} and has (batch,
- * classes, depth, height, width). All but the channels may vary from call to call, to any size: padding to what the strides ask for and
- * cropping back are part of the graph. Weights keep their official names; those of linear layers are transposed.
+ * <p>Names and shapes of input and output are those of {@link NetworkExporter}: padding to what the strides ask for and cropping back are
+ * part of the graph. Weights keep their official names; those of linear layers are transposed.
  */
 public final class OnnxNetwork {
-    /** Name of the input. */
-    public static final String INPUT = "input";
-
-    /** Name of the output. */
-    public static final String LOGITS = "logits";
-
     private final Graph graph = new Graph();
     private final SegFormer3DConfig config;
     private final Operations operations;
 
-    private OnnxNetwork(SegFormer3DConfig config, StateDict weights) {
-        this.config = config;
-        this.operations = new Operations(graph, weights);
+    private OnnxNetwork(NetworkExport network) {
+        this.config = network.config();
+        this.operations = new Operations(graph, network.weights());
     }
 
-    /**
-     * Returns a network as the bytes of an ONNX file.
-     *
-     * @param config the network, with the paper's layers, never {@code null}
-     * @param weights fitting the network, never {@code null}
-     * @param version of the software, written into the file
-     * @param metadata texts to write into the file, for example what the classes mean
-     * @throws ConfigException when a layer is replaced, whose operations aren't known here
-     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
-     */
-    public static byte[] toBytes(
-            SegFormer3DConfig config, StateDict weights, String version, Map<String, String> metadata) {
-        Objects.requireNonNull(metadata, "metadata");
-        if (!config.layers().isEmpty()) {
-            throw ConfigException.of(
-                    "model_parameters.layers", config.layers(), "none: only the paper's can be exported");
-        }
-        return new OnnxNetwork(config, weights.require(ModelLayout.of(config)))
+    /** Returns a network as the bytes of an ONNX file. */
+    public static byte[] toBytes(NetworkExport network) {
+        return new OnnxNetwork(network)
                 .build()
-                .model("SegFormer3D", "SegFormer3D for Java", version, metadata);
+                .model("SegFormer3D", "SegFormer3D for Java", network.version(), network.metadata());
     }
 
     private Graph build() {
-        graph.input(INPUT, "batch", config.inChannels(), "depth", "height", "width");
-        graph.output(LOGITS, "batch", config.numClasses(), "depth", "height", "width");
-        String size = operations.grid(INPUT);
+        graph.input(NetworkExporter.INPUT, "batch", config.inChannels(), "depth", "height", "width");
+        graph.output(NetworkExporter.LOGITS, "batch", config.numClasses(), "depth", "height", "width");
+        String size = operations.grid(NetworkExporter.INPUT);
         String x = padded(size);
         List<String> features = new ArrayList<>();
         for (int stage = 0; stage < SegFormer3DConfig.STAGES; stage++) {
@@ -69,7 +45,8 @@ public final class OnnxNetwork {
         }
         String logits = operations.decoder(features, ModelLayout.decoder(config), ModelLayout.decoderPrefix());
         graph.rename(
-                graph.node("Slice", List.of(logits, graph.integers(0, 0, 0), size, graph.integers(2, 3, 4))), LOGITS);
+                graph.node("Slice", List.of(logits, graph.integers(0, 0, 0), size, graph.integers(2, 3, 4))),
+                NetworkExporter.LOGITS);
         return graph;
     }
 
@@ -83,7 +60,7 @@ public final class OnnxNetwork {
         String target = graph.node("Max", List.of(multiples, least));
         String pads = operations.concat(
                 0, List.of(graph.integers(0, 0, 0, 0, 0, 0, 0), graph.node("Sub", List.of(target, size))));
-        return graph.node("Pad", List.of(INPUT, pads));
+        return graph.node("Pad", List.of(NetworkExporter.INPUT, pads));
     }
 
     /** Returns a stage's feature map: (B,C,D,H,W) to (B,C',D',H',W'). */

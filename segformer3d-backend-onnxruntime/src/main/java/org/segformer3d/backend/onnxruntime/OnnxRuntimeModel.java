@@ -5,6 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.export.NetworkExport;
+import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.SegmentationModel;
@@ -29,7 +31,7 @@ final class OnnxRuntimeModel implements SegmentationModel {
         this.backend = backend;
         this.config = config;
         this.weights = weights;
-        this.session = new Session(backend, OnnxNetwork.toBytes(config, weights, "", Map.of()));
+        this.session = new Session(backend, OnnxNetwork.toBytes(new NetworkExport(config, weights, "", Map.of())));
     }
 
     @Override
@@ -54,7 +56,7 @@ final class OnnxRuntimeModel implements SegmentationModel {
         HostTensor host = backend.tensor(input).host();
         AssembledNetwork.geometry(config, host.shape());
         return owner.own(
-                session.run(Map.of(OnnxNetwork.INPUT, host.toFloat32()), Optional.empty(), OnnxNetwork.LOGITS));
+                session.run(Map.of(NetworkExporter.INPUT, host.toFloat32()), Optional.empty(), NetworkExporter.LOGITS));
     }
 
     @Override

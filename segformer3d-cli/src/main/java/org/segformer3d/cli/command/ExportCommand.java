@@ -1,11 +1,16 @@
 package org.segformer3d.cli.command;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.export.NetworkExport;
+import org.segformer3d.api.export.NetworkExporter;
+import org.segformer3d.api.export.NetworkExporters;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
@@ -13,7 +18,6 @@ import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
-import org.segformer3d.onnx.OnnxNetwork;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
@@ -26,7 +30,8 @@ import picocli.CommandLine.TypeConversionException;
 @Command(
         name = "export",
         description =
-                "Write the network as an ONNX file that takes inputs of any size; see docs/export.md for what goes around it.")
+                "Write the network as an ONNX or TorchScript file that takes inputs of any size; see docs/export.md for what goes"
+                        + " around it.")
 public final class ExportCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -39,8 +44,8 @@ public final class ExportCommand implements Callable<Integer> {
             paramLabel = "FORMAT",
             required = true,
             converter = FormatConverter.class,
-            description = "onnx.")
-    private Format format;
+            description = "onnx (ONNX Runtime, OpenVINO, …) or torchscript (PyTorch without this software).")
+    private NetworkExporter exporter;
 
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "File to write.")
     private Path output;
@@ -48,33 +53,28 @@ public final class ExportCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print what was written as JSON.")
     private boolean json;
 
-    /** What can be written. */
-    private enum Format {
-        ONNX
-    }
-
     @Override
     public Integer call() throws IOException {
         Outputs.checkFile(output, List.of());
         ModelBundle bundle = source.read();
-        byte[] bytes = switch (format) {
-            case ONNX -> OnnxNetwork.toBytes(bundle.config(), bundle.weights(), Provenance.version(), metadata(bundle));
-        };
-        AtomicFiles.write(output, out -> out.write(bytes));
+        NetworkExport network =
+                new NetworkExport(bundle.config(), bundle.weights(), Provenance.version(), metadata(bundle));
+        AtomicFiles.write(output, out -> exporter.write(network, out));
+        long bytes = Files.size(output);
         if (json) {
             Map<String, Object> map = new LinkedHashMap<>();
             map.put("output", output.toString());
-            map.put("format", "onnx");
-            map.put("bytes", bytes.length);
-            map.put("input", OnnxNetwork.INPUT);
-            map.put("output_name", OnnxNetwork.LOGITS);
+            map.put("format", exporter.format());
+            map.put("bytes", bytes);
+            map.put("input", NetworkExporter.INPUT);
+            map.put("output_name", NetworkExporter.LOGITS);
             map.put("weights_hash", bundle.weights().hash());
             spec.commandLine().getOut().print(Json.pretty(map));
         } else {
             spec.commandLine()
                     .getOut()
-                    .println(output + ": " + Quantity.bytes(bytes.length) + ", " + OnnxNetwork.INPUT + " (batch, "
-                            + bundle.config().inChannels() + ", depth, height, width) to " + OnnxNetwork.LOGITS
+                    .println(output + ": " + Quantity.bytes(bytes) + ", " + NetworkExporter.INPUT + " (batch, "
+                            + bundle.config().inChannels() + ", depth, height, width) to " + NetworkExporter.LOGITS
                             + " (batch, " + bundle.config().numClasses() + ", depth, height, width)");
         }
         return 0;
@@ -94,13 +94,14 @@ public final class ExportCommand implements Callable<Integer> {
     }
 
     /** Reads a format. */
-    static final class FormatConverter implements ITypeConverter<Format> {
+    static final class FormatConverter implements ITypeConverter<NetworkExporter> {
         @Override
-        public Format convert(String text) {
-            if (text.equals("onnx")) {
-                return Format.ONNX;
+        public NetworkExporter convert(String text) {
+            try {
+                return NetworkExporters.of(text);
+            } catch (ConfigException e) {
+                throw new TypeConversionException(e.getMessage());
             }
-            throw new TypeConversionException("found '" + text + "', expected onnx");
         }
     }
 }
