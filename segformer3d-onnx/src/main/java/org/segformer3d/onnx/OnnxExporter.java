@@ -16,11 +16,6 @@ public final class OnnxExporter implements NetworkExporter {
     }
 
     @Override
-    public String description() {
-        return "ONNX, operator set 17, for ONNX Runtime, OpenVINO and others";
-    }
-
-    @Override
     public void write(NetworkExport network, OutputStream out) throws IOException {
         out.write(OnnxNetwork.toBytes(network));
     }

@@ -20,9 +20,6 @@ public interface NetworkExporter {
     /** Returns the format's name, for example {@code onnx}, never {@code null}. */
     String format();
 
-    /** Returns the format and who reads it in a few words. */
-    String description();
-
     /**
      * Writes a network.
      *

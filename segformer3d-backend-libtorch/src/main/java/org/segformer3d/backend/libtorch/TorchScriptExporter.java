@@ -26,11 +26,6 @@ public final class TorchScriptExporter implements NetworkExporter {
     }
 
     @Override
-    public String description() {
-        return "TorchScript, for torch.jit.load in PyTorch and libtorch";
-    }
-
-    @Override
     public void write(NetworkExport network, OutputStream out) throws IOException {
         Natives.whyUnavailable().ifPresent(reason -> {
             throw new BackendException("format 'torchscript' is written by libtorch: " + reason);
