@@ -16,6 +16,8 @@ import org.segformer3d.api.weights.StateDict;
  * @param emaDecay decay of the exponential moving average of the weights, in [0, 1); empty for none
  * @param recomputes whether the backward pass computes activations again instead of keeping them from the forward pass: less memory
  *     for more time, with the same result up to rounding
+ * @param mixed whether the network's products are computed in bfloat16 (automatic mixed precision), while weights, gradients, the
+ *     optimizer's state, norms and the loss stay in float32; a backend refuses it where the device has no instructions for it
  */
 public record TrainingSpec(
         SegFormer3DConfig config,
@@ -24,7 +26,8 @@ public record TrainingSpec(
         OptimizerSpec optimizer,
         OptionalDouble clipNorm,
         OptionalDouble emaDecay,
-        boolean recomputes) {
+        boolean recomputes,
+        boolean mixed) {
     /** Validates. */
     public TrainingSpec {
         Objects.requireNonNull(config, "config");
@@ -41,7 +44,7 @@ public record TrainingSpec(
         }
     }
 
-    /** Makes a specification whose activations are kept. */
+    /** Makes a specification whose activations are kept and whose products aren't reduced. */
     public TrainingSpec(
             SegFormer3DConfig config,
             StateDict initialWeights,
@@ -49,12 +52,17 @@ public record TrainingSpec(
             OptimizerSpec optimizer,
             OptionalDouble clipNorm,
             OptionalDouble emaDecay) {
-        this(config, initialWeights, loss, optimizer, clipNorm, emaDecay, false);
+        this(config, initialWeights, loss, optimizer, clipNorm, emaDecay, false, false);
     }
 
     /** Returns this specification with or without recomputation. */
     public TrainingSpec recomputing(boolean newRecomputes) {
-        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, newRecomputes);
+        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, newRecomputes, mixed);
+    }
+
+    /** Returns this specification with or without products in bfloat16. */
+    public TrainingSpec mixing(boolean newMixed) {
+        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, recomputes, newMixed);
     }
 
     /** Returns a specification without clipping and averaging. */

@@ -4,10 +4,12 @@ import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
@@ -145,6 +147,9 @@ final class LibtorchBackend implements Backend {
             throw new BackendException("backend 'libtorch': training computes in float32 or float64; found precision "
                     + options.computeType());
         }
+        if (spec.mixed()) {
+            requireMixed();
+        }
         boolean fused = isFused(spec.config());
         if (fused && options.device().type() != Device.Type.CPU) {
             throw new BackendException("backend 'libtorch': training has a fused implementation on the CPU only; found "
@@ -160,6 +165,17 @@ final class LibtorchBackend implements Backend {
                             + "; ask for auto or fused, or set training_parameters.recompute_activations to false");
         }
         return new LibtorchTrainingSession(this, spec, fused);
+    }
+
+    private void requireMixed() {
+        if (options.computeType() != DType.FLOAT32) {
+            throw new BackendException("backend 'libtorch': training_parameters.amp keeps all but products in float32;"
+                    + " found backend.precision " + options.computeType().name().toLowerCase(Locale.ROOT)
+                    + "; set one of them back");
+        }
+        ReducedPrecision.whyUnavailable(options.in(DType.BFLOAT16)).ifPresent(reason -> {
+            throw new BackendException("backend 'libtorch' in bfloat16 (training_parameters.amp): " + reason);
+        });
     }
 
     @Override
@@ -244,11 +260,18 @@ final class LibtorchBackend implements Backend {
         }
     }
 
-    /** Returns a copy of a host array on the device, floating types in the compute type. */
+    /**
+     * Returns a copy of a host array on the device, floating types in the compute type.
+     *
+     * <p>What goes to a GPU is staged in pinned memory, which the GPU reads by itself while this thread goes on; libtorch keeps that
+     * memory until it has been read. Types are converted on the device.
+     */
     org.bytedeco.pytorch.Tensor copyIn(HostTensor host) {
+        boolean uploads = options.device().type() == Device.Type.CUDA;
+        TensorOptions staging = new TensorOptions(DTypes.of(host.dtype()));
         org.bytedeco.pytorch.Tensor tensor = torch.empty(
                 host.shape(),
-                new TensorOptions(DTypes.of(host.dtype())),
+                uploads ? staging.pinned_memory(new BoolOptional(true)) : staging,
                 new org.bytedeco.pytorch.MemoryFormatOptional());
         ByteBuffer bytes = host.bytes();
         if (bytes.hasRemaining()) {
@@ -257,10 +280,13 @@ final class LibtorchBackend implements Backend {
                     .asByteBuffer()
                     .put(bytes);
         }
-        if (host.dtype().isFloating() && host.dtype() != computeType()) {
-            tensor = tensor.to(DTypes.of(computeType()));
+        if (uploads) {
+            tensor = tensor.to(
+                    device, tensor.scalar_type(), true, false, new org.bytedeco.pytorch.MemoryFormatOptional());
         }
-        return toDevice(tensor);
+        return host.dtype().isFloating() && host.dtype() != computeType()
+                ? tensor.to(DTypes.of(computeType()))
+                : tensor;
     }
 
     /** Returns a tensor over a host tensor's own memory, which must be direct and outlive it. */

@@ -82,7 +82,8 @@ final class LibtorchTrainingSession implements TrainingSession {
                             new Gradients(backend, trained, gradients),
                             statistics,
                             dropout,
-                            spec.recomputes())
+                            spec.recomputes(),
+                            spec.mixed())
                     : null;
             this.network = fused
                     ? null
@@ -224,7 +225,9 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
         dropout.seed(batch.seed());
-        Tensor logits = network.forward(scope, input);
+        Tensor logits = spec.mixed()
+                ? MixedPrecision.run(backend.device(), () -> network.forward(scope, input))
+                : network.forward(scope, input);
         if (!java.util.Arrays.equals(logits.shape(), batch.target().shape())) {
             throw misfit(batch, logits.shape());
         }

@@ -14,6 +14,8 @@ import org.segformer3d.api.tensor.Device;
  *
  * <p>oneDNN computes them in float32 on the CPU, as 1² convolutions over one channels-last column of tokens: for these narrow matrices
  * that is up to three times as fast as the BLAS, which runs on one thread (see {@link Natives}).
+ *
+ * <p>In mixed precision both factors are rounded to bfloat16 and what comes out is float32 again; long sums are added up in float32.
  */
 final class Products {
     private static final long[] ONE = {1, 1};
@@ -26,15 +28,31 @@ final class Products {
     private static final long SMALL = 1 << 20;
 
     private final boolean oneDnn;
+    private final boolean mixed;
     private final Workers workers;
 
-    Products(LibtorchBackend backend, Workers workers) {
+    Products(LibtorchBackend backend, Workers workers, boolean mixed) {
         this.workers = workers;
-        this.oneDnn = backend.device().type() == Device.Type.CPU && backend.computeType() == DType.FLOAT32;
+        this.mixed = mixed;
+        this.oneDnn = !mixed && backend.device().type() == Device.Type.CPU && backend.computeType() == DType.FLOAT32;
+    }
+
+    /** Returns a factor in the type its products are computed in. */
+    Tensor factor(Tensor x) {
+        return mixed ? x.to(torch.ScalarType.BFloat16) : x;
+    }
+
+    /** Returns what came out of a product of {@link #factor factors}, in the type of everything else. */
+    Tensor result(Tensor x) {
+        return mixed ? x.to(torch.ScalarType.Float) : x;
     }
 
     /** Returns x wᵀ + b. */
     Tensor times(Tensor x, Tensor weight, Tensor bias) {
+        if (mixed) {
+            Tensor y = result(torch.linear(factor(x), factor(weight), new TensorOptional()));
+            return bias == null ? y : y.add_(bias);
+        }
         TensorOptional b = bias == null ? new TensorOptional() : Functional.some(bias);
         if (!oneDnn) {
             return torch.linear(x, weight, b);
@@ -52,7 +70,7 @@ final class Products {
     /** Returns x w: the gradient at the input of {@link #times} where x is the one at its output. */
     Tensor timesTransposed(Tensor x, Tensor weight) {
         // turning a weight takes longer than multiplying a few rows with it
-        return oneDnn && x.size(0) >= weight.size(0) ? times(x, weight.t(), null) : multiply(x, weight);
+        return mixed || oneDnn && x.size(0) >= weight.size(0) ? times(x, weight.t(), null) : multiply(x, weight);
     }
 
     /** target += yᵀ x: the gradient at the weight of {@link #times} where y is the one at its output. */
@@ -65,13 +83,34 @@ final class Products {
                 long size = Math.min(slab, y.size(0) - from);
                 Tensor left = y.narrow(0, from, size);
                 Tensor right = x.narrow(0, from, size);
-                place.addmm_(
-                        (rows ? left.narrow(1, first, count) : left).t(), rows ? right : right.narrow(1, first, count));
+                Tensor a = (rows ? left.narrow(1, first, count) : left).t();
+                Tensor b = rows ? right : right.narrow(1, first, count);
+                if (mixed) {
+                    place.add_(torch.mm(factor(a), factor(b)));
+                } else {
+                    place.addmm_(a, b);
+                }
             }
         });
     }
 
-    /** Returns a b by the BLAS. */
+    /** Returns a bᵀ for every head, (S,n,c)·(S,k,c). */
+    Tensor stacked(Tensor a, Tensor b) {
+        return a.size(0) == 1
+                ? times(a.select(0, 0), b.select(0, 0), null).unsqueeze(0)
+                : result(torch.bmm(factor(a), factor(b).transpose(1, 2)));
+    }
+
+    /** target += aᵀ b for every head, (S,n,k)·(S,n,c). */
+    void addStacked(Tensor target, Tensor a, Tensor b) {
+        if (mixed) {
+            target.add_(torch.bmm(factor(a).transpose(1, 2), factor(b)));
+        } else {
+            target.baddbmm_(a.transpose(1, 2), b);
+        }
+    }
+
+    /** Returns a b by the BLAS, never reduced. */
     Tensor multiply(Tensor a, Tensor b) {
         Tensor result = torch.empty(new long[] {a.size(0), b.size(1)}, a.options(), new MemoryFormatOptional());
         boolean rows = a.size(0) >= b.size(1);
@@ -85,7 +124,7 @@ final class Products {
         return result;
     }
 
-    /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */
+    /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left, never reduced; torch.matmul would turn and copy the stack. */
     Tensor each(Tensor matrix, Tensor stack) {
         Tensor result = torch.empty(
                 new long[] {stack.size(0), matrix.size(0), stack.size(2)}, stack.options(), new MemoryFormatOptional());

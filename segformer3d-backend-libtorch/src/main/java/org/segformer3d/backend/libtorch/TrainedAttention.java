@@ -169,19 +169,13 @@ final class TrainedAttention implements TrainedHalf {
         return stack.narrow(0, head, heads);
     }
 
-    /** Returns a bᵀ for every head, (S,n,c)·(S,k,c). */
-    private Tensor product(Tensor a, Tensor b) {
-        return a.size(0) == 1
-                ? products.times(a.select(0, 0), b.select(0, 0), null).unsqueeze(0)
-                : torch.bmm(a, b.transpose(1, 2));
-    }
-
     private Tensor attend(Tensor q, Tensor k, Tensor v) {
         Tensor attended = torch.empty(Functional.shape(q), q.options(), new MemoryFormatOptional());
         Tensor turned = v.transpose(1, 2).contiguous();
         pieces(q, k, (worker, head, heads, first, count) -> {
-            Tensor weights = torch.softmax(product(part(q, head, heads, first, count), part(k, head, heads)), -1);
-            part(attended, head, heads, first, count).copy_(product(weights, part(turned, head, heads)));
+            Tensor weights =
+                    torch.softmax(products.stacked(part(q, head, heads, first, count), part(k, head, heads)), -1);
+            part(attended, head, heads, first, count).copy_(products.stacked(weights, part(turned, head, heads)));
         });
         return attended;
     }
@@ -215,16 +209,17 @@ final class TrainedAttention implements TrainedHalf {
         Tensor turned = made.k().transpose(1, 2).contiguous();
         pieces(q, made.k(), (worker, head, heads, first, count) -> {
             Tensor queries = part(q, head, heads, first, count);
-            Tensor weights = torch.softmax(product(queries, part(made.k(), head, heads)), -1);
+            Tensor weights = torch.softmax(products.stacked(queries, part(made.k(), head, heads)), -1);
             Tensor d = part(dAttended, head, heads, first, count);
             Tensor ownSums = sums.select(0, worker);
-            part(ownSums.select(0, 1), head, heads).baddbmm_(weights.transpose(1, 2), d);
+            products.addStacked(part(ownSums.select(0, 1), head, heads), weights, d);
             // softmax's gradient takes out its own weighted mean, which is what came out times its gradient
             Tensor mean = d.mul(part(made.attended(), head, heads, first, count))
                     .sum(new long[] {-1}, true, new ScalarTypeOptional());
-            Tensor scores = product(d, part(made.v(), head, heads)).sub_(mean).mul_(weights);
-            part(ownSums.select(0, 0), head, heads).baddbmm_(scores.transpose(1, 2), queries);
-            part(dq, head, heads, first, count).copy_(product(scores, part(turned, head, heads)));
+            Tensor scores =
+                    products.stacked(d, part(made.v(), head, heads)).sub_(mean).mul_(weights);
+            products.addStacked(part(ownSums.select(0, 0), head, heads), scores, queries);
+            part(dq, head, heads, first, count).copy_(products.stacked(scores, part(turned, head, heads)));
         });
         Tensor total = sums.sum(0);
         Tensor dk = total.select(0, 0).mul_(new Scalar(1 / Math.sqrt((double) spec.dim() / spec.heads())));

@@ -10,7 +10,7 @@ import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 /** Overlapped patch embedding, LayerNorm(tokens(Conv3d(x))), with its gradients. */
 final class TrainedEmbedding {
     private final PatchEmbeddingSpec spec;
-    private final Workers workers;
+    private final Products products;
     private final boolean recomputes;
     private final Tensor weight;
     private final Tensor bias;
@@ -21,9 +21,9 @@ final class TrainedEmbedding {
     private Tensor x;
     private Tensor[] embedded;
 
-    TrainedEmbedding(Workers workers, PatchEmbeddingSpec spec, TrainedWeights weights, boolean recomputes) {
+    TrainedEmbedding(Products products, PatchEmbeddingSpec spec, TrainedWeights weights, boolean recomputes) {
         this.spec = spec;
-        this.workers = workers;
+        this.products = products;
         this.recomputes = recomputes;
         this.weight = weights.get("patch_embeddings.weight");
         this.bias = weights.get("patch_embeddings.bias");
@@ -44,7 +44,7 @@ final class TrainedEmbedding {
         Tensor y =
                 torch.empty(new long[] {batch * tokens, spec.embedDim()}, weight.options(), new MemoryFormatOptional());
         embedded = new Tensor[(int) batch];
-        workers.each(batch, b -> {
+        products.workers().each(batch, b -> {
             Tensor own = embedded(b);
             if (!recomputes) {
                 embedded[b] = kept.keep(own);
@@ -56,7 +56,13 @@ final class TrainedEmbedding {
 
     /** Returns a sample's tokens before the LayerNorm, (N,E). */
     private Tensor embedded(int b) {
-        return Functional.conv3d(x.narrow(0, b, 1), weight, bias, spec.stride(), spec.padding(), 1)
+        return products.result(Functional.conv3d(
+                        products.factor(x.narrow(0, b, 1)),
+                        products.factor(weight),
+                        products.factor(bias),
+                        spec.stride(),
+                        spec.padding(),
+                        1))
                 .permute(0, 2, 3, 4, 1)
                 .reshape(-1, spec.embedDim());
     }
@@ -72,15 +78,15 @@ final class TrainedEmbedding {
         long stride = spec.stride();
         long padding = spec.padding();
         Tensor dx = inputGradient ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional()) : null;
-        workers.each(x.size(0), b -> {
+        products.workers().each(x.size(0), b -> {
             Tensor own = recomputes ? embedded(b) : embedded[b];
             Tensor d = norm.backward(own, norm.forward(own), dy.narrow(0, b * tokens, tokens));
             Products.addBiasGradient(biasGradient.get(), d);
             // NCDHW for both: which is faster depends on the size, and the first embedding's input has it already
             T_TensorTensorTensor_T found = torch.convolution_backward(
-                    d.t().contiguous().view(1, -1, out(x.size(2)), out(x.size(3)), out(x.size(4))),
-                    x.narrow(0, b, 1).contiguous(),
-                    weight,
+                    products.factor(d.t().contiguous()).view(1, -1, out(x.size(2)), out(x.size(3)), out(x.size(4))),
+                    products.factor(x.narrow(0, b, 1).contiguous()),
+                    products.factor(weight),
                     new long[0],
                     new long[] {stride, stride, stride},
                     new long[] {padding, padding, padding},

@@ -70,6 +70,8 @@ final class TrainedNetwork implements AutoCloseable {
      * @param statistics running means and variances
      * @param dropout the decoder's
      * @param recomputes whether the backward pass computes again what is inside a block
+     * @param mixed whether the encoder's products are computed in bfloat16; the decoder's variances are quadratic forms, too exacting
+     *     for that
      */
     TrainedNetwork(
             LibtorchBackend backend,
@@ -78,16 +80,17 @@ final class TrainedNetwork implements AutoCloseable {
             Gradients gradients,
             FlatTensors statistics,
             Dropout dropout,
-            boolean recomputes) {
+            boolean recomputes,
+            boolean mixed) {
         this.backend = backend;
         this.gradients = gradients;
         TrainedWeights weights = new TrainedWeights(trained, gradients, statistics, "");
         this.workers = new Workers(backend.options().threads());
-        Products products = new Products(backend, workers);
+        Products products = new Products(backend, workers, mixed);
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
             Stage stage = new Stage(
                     new TrainedEmbedding(
-                            workers,
+                            products,
                             ModelLayout.embedding(config, i),
                             weights.at(ModelLayout.embeddingPrefix(i)),
                             recomputes),
@@ -102,7 +105,7 @@ final class TrainedNetwork implements AutoCloseable {
         }
         this.decoder = new TrainedDecoder(
                 backend,
-                products,
+                mixed ? new Products(backend, workers, false) : products,
                 ModelLayout.decoder(config),
                 weights.at(ModelLayout.decoderPrefix()),
                 dropout,

@@ -54,9 +54,9 @@ final class Weights {
                 training() ? getIfPresent(prefix + "num_batches_tracked") : null);
     }
 
-    /** Computes a block's output: recorded for the backward pass in training only. */
+    /** Computes a block's output, in the compute type under autocast, too: recorded for the backward pass in training only. */
     LibtorchTensor compute(Scope scope, Supplier<Tensor> computation) {
-        return backend.compute(scope, training(), computation);
+        return backend.compute(scope, training(), () -> computation.get().to(DTypes.of(backend.computeType())));
     }
 
     /** Returns the native tokens (B,N,C) after checking their shape against width and grid. */

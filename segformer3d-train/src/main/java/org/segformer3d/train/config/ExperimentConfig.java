@@ -468,6 +468,7 @@ public final class ExperimentConfig {
      * @param clipNorm largest gradient norm, empty for no clipping
      * @param emaDecay decay of the averaged weights, empty for none
      * @param recomputesActivations whether the backward pass computes activations again instead of keeping them
+     * @param mixedPrecision whether products are computed in bfloat16
      * @param emaValidationEvery every how many epochs a validation uses the averaged weights
      * @param emaStatisticsRecomputed whether BatchNorm statistics of averaged weights come from a pass over the training data
      * @param earlyStop when to end before the last epoch, empty for never
@@ -480,6 +481,7 @@ public final class ExperimentConfig {
             OptionalDouble clipNorm,
             OptionalDouble emaDecay,
             boolean recomputesActivations,
+            boolean mixedPrecision,
             int emaValidationEvery,
             boolean emaStatisticsRecomputed,
             Optional<EarlyStop> earlyStop) {
@@ -498,6 +500,7 @@ public final class ExperimentConfig {
                             ? OptionalDouble.of(values.number("ema.ema_decay"))
                             : OptionalDouble.empty(),
                     values.bool(t + "recompute_activations"),
+                    values.bool(t + "amp"),
                     values.integer("ema.val_ema_every"),
                     values.text("ema.batch_norm").equals("recomputed"),
                     values.bool(t + "early_stop.enabled")

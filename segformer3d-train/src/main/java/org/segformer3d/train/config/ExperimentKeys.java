@@ -249,6 +249,13 @@ final class ExperimentKeys {
                 false,
                 "Whether the backward pass computes activations again instead of keeping them: less memory for more time, the same"
                         + " result."));
+        add(bool(
+                t + "amp",
+                false,
+                false,
+                "Automatic mixed precision: the training step's products in bfloat16, all else (weights, optimizer, norms, softmax,"
+                        + " loss, validation) in float32. Only where the device gains from it: GPUs, and processors with AVX512-BF16"
+                        + " or AMX."));
         String stop = t + "early_stop.";
         add(bool(stop + "enabled", false, false, "Whether training ends when validation Dice stops rising."));
         add(integer(stop + "patience", 20L, 1, false, "Validations without a better Dice before it ends."));

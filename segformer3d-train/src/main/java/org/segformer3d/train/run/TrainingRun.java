@@ -173,7 +173,8 @@ final class TrainingRun implements AutoCloseable {
                 config.optimizer(),
                 config.training().clipNorm(),
                 config.training().emaDecay(),
-                config.training().recomputesActivations()));
+                config.training().recomputesActivations(),
+                config.training().mixedPrecision()));
         if (checkpoint.isPresent() || given.updates() > 0) {
             session.restore(given);
         }
@@ -201,6 +202,7 @@ final class TrainingRun implements AutoCloseable {
     private void writeProvenance(boolean isResumed) throws IOException {
         Map<String, Object> run = Provenance.of(backend);
         run.put("implementation", session.implementation());
+        run.put("amp", config.training().mixedPrecision());
         run.put("resumed", isResumed);
         run.put("epoch", position.epoch());
         run.put("steps", position.steps());

@@ -251,12 +251,14 @@ class TrainerTests {
                     "clip_gradients={enabled: true, clip_gradients_value: 0.25}",
                     "ema={enabled: true, ema_decay: 0.5}",
                     "training_parameters.recompute_activations=true",
+                    "training_parameters.amp=true",
                     "loss_fn={loss_type: diceCE, loss_args: {include_background: false}}",
                     "training_parameters.num_epochs=1");
 
             assertThat(backend.specs.get(0).clipNorm()).hasValue(0.25);
             assertThat(backend.specs.get(0).emaDecay()).hasValue(0.5);
             assertThat(backend.specs.get(0).recomputes()).isTrue();
+            assertThat(backend.specs.get(0).mixed()).isTrue();
             assertThat(backend.specs.get(0).loss().includeBackground()).isFalse();
             assertThat(backend.specs.get(0).initialWeights())
                     .isEqualTo(WeightInitializer.initialize(ModelLayout.of(config().model()), 5));
