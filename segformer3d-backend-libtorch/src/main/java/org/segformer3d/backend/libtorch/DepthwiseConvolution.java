@@ -1,6 +1,5 @@
 package org.segformer3d.backend.libtorch;
 
-import java.util.List;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -8,80 +7,75 @@ import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.Grid;
 
 /**
- * The depth-wise 3³ convolution of channels-last tokens as three 3² ones over slices: oneDNN has a fast kernel for two dimensions and
- * none for three. Its gradients are made of the same.
+ * The depth-wise 3³ convolution of channels-last tokens and its gradients, a few slices at a time: what one core works on should stay in
+ * its cache. The gradient at the kernel is made of two-dimensional ones, for which oneDNN has a fast kernel and for three none.
  */
 final class DepthwiseConvolution {
-    /** Elements of a slab of slices: it should stay in the cache. */
+    /** Elements of a slab of slices. */
     private static final long SLAB_ELEMENTS = 1 << 19;
 
     private static final long[] ONE = {1, 1};
+    private static final long[] ONES = {1, 1, 1};
+    /** Both neighbours in depth are given. */
+    private static final long[] WITHIN = {0, 1, 1};
 
     private DepthwiseConvolution() {}
 
+    private interface Slab {
+        void on(long from, long to);
+    }
+
+    private static void slabs(long c, Grid grid, Slab action) {
+        long most = Math.max(1, SLAB_ELEMENTS / (c * grid.height() * grid.width()));
+        for (long first = 0; first < grid.depth(); first += most) {
+            long from = first;
+            long to = Math.min(grid.depth(), from + most);
+            LibtorchBackend.scoped(() -> {
+                action.on(from, to);
+                return null;
+            });
+        }
+    }
+
     /**
-     * A few slices at a time, so that the sum over the kernel's planes is made in the cache.
+     * Convolves all slices.
      *
      * @param result where to write, contiguous
      * @param rows (N,C) of one sample, contiguous
-     * @param planes the kernel's three planes along depth, (C,1,3,3) each
+     * @param kernel (C,1,3,3,3)
      * @param bias (C), {@code null} for none
      */
-    static void into(Tensor result, Tensor rows, Grid grid, List<Tensor> planes, Tensor bias) {
-        long c = rows.size(1);
-        long depth = grid.depth();
-        Tensor slices = rows.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
-        Tensor target = result.view(depth, grid.height(), grid.width(), c);
-        long slab = Math.max(1, SLAB_ELEMENTS / (c * grid.height() * grid.width()));
-        for (long first = 0; first < depth; first += slab) {
-            long from = first;
-            long to = Math.min(depth, from + slab);
-            LibtorchBackend.scoped(() -> target.narrow(0, from, to - from)
-                    .copy_(slab(slices, from, to, planes, bias).permute(0, 2, 3, 1)));
-        }
+    static void into(Tensor result, Tensor rows, Grid grid, Tensor kernel, Tensor bias) {
+        long slice = (long) grid.height() * grid.width();
+        slabs(
+                rows.size(1),
+                grid,
+                (from, to) -> result.narrow(0, from * slice, (to - from) * slice)
+                        .copy_(slab(rows, grid, from, to, kernel, bias)));
     }
 
-    /**
-     * Returns slices from…to−1 of the result.
-     *
-     * @param slices all slices of the input, (D,C,H,W)
-     */
-    static Tensor slab(Tensor slices, long from, long to, List<Tensor> planes, Tensor bias) {
-        Tensor y = plane(slices.narrow(0, from, to - from), planes.get(1), bias);
-        long below = Math.max(from, 1);
-        if (below < to) {
-            y.narrow(0, below - from, to - below)
-                    .add_(plane(slices.narrow(0, below - 1, to - below), planes.get(0), null));
-        }
-        long above = Math.min(to, slices.size(0) - 1);
-        if (from < above) {
-            y.narrow(0, 0, above - from).add_(plane(slices.narrow(0, from + 1, above - from), planes.get(2), null));
-        }
-        return y;
-    }
-
-    private static Tensor plane(Tensor slices, Tensor kernel, Tensor bias) {
-        return torch.conv2d(
-                slices,
+    /** Returns the rows of the slices from…to−1 of the result, contiguous; parameters as for {@link #into}. */
+    static Tensor slab(Tensor rows, Grid grid, long from, long to, Tensor kernel, Tensor bias) {
+        long first = Math.max(0, from - 1);
+        long last = Math.min(grid.depth(), to + 1);
+        Tensor volume = Functional.volume(rows, grid).narrow(2, first, last - first);
+        boolean within = first < from && to < last;
+        Tensor y = torch.conv3d(
+                volume,
                 kernel,
                 bias == null ? new TensorOptional() : Functional.some(bias),
-                ONE,
-                ONE,
-                ONE,
+                ONES,
+                within ? WITHIN : ONES,
+                ONES,
                 kernel.size(0));
+        // at the grid's ends the slab is padded on both sides, and what that made of its inner side is left out
+        Tensor own = within ? y : y.narrow(2, from - first, to - from);
+        return own.squeeze(0).permute(1, 2, 3, 0).reshape((to - from) * grid.height() * grid.width(), rows.size(1));
     }
 
-    /** Returns a kernel's planes along depth. */
-    static List<Tensor> planes(Tensor kernel) {
-        return List.of(
-                kernel.select(2, 0).contiguous(),
-                kernel.select(2, 1).contiguous(),
-                kernel.select(2, 2).contiguous());
-    }
-
-    /** Returns the planes with which {@link #into} takes the output's gradient to the input's. */
-    static List<Tensor> transposed(Tensor kernel) {
-        return planes(kernel.flip(2, 3, 4));
+    /** Returns the kernel with which {@link #into} takes the output's gradient to the input's. */
+    static Tensor transposed(Tensor kernel) {
+        return kernel.flip(2, 3, 4);
     }
 
     /**
@@ -92,31 +86,41 @@ final class DepthwiseConvolution {
      * @param rows the input, of the same shape
      */
     static void addKernelGradient(Tensor target, Tensor dy, Tensor rows, Grid grid) {
-        long c = rows.size(1);
-        long depth = grid.depth();
-        Tensor inputs = rows.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
-        Tensor outputs = dy.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
-        for (int plane = 0; plane < 3; plane++) {
-            // output slice d takes input slice d + plane − 1
-            long first = Math.max(0, 1 - plane);
-            long count = Math.min(depth, depth + 1 - plane) - first;
-            if (count <= 0) {
-                continue;
+        Tensor inputs = slices(rows, grid);
+        Tensor outputs = slices(dy, grid);
+        slabs(rows.size(1), grid, (from, to) -> {
+            for (int plane = 0; plane < 3; plane++) {
+                // output slice d takes input slice d + plane − 1
+                long first = Math.max(from, 1 - plane);
+                long count = Math.min(to, grid.depth() + 1 - plane) - first;
+                if (count > 0) {
+                    addPlaneGradient(
+                            target.select(2, plane),
+                            outputs.narrow(0, first, count),
+                            inputs.narrow(0, first + plane - 1, count));
+                }
             }
-            Tensor place = target.select(2, plane);
-            T_TensorTensorTensor_T found = torch.convolution_backward(
-                    outputs.narrow(0, first, count),
-                    inputs.narrow(0, first + plane - 1, count),
-                    place,
-                    new long[0],
-                    ONE,
-                    ONE,
-                    ONE,
-                    false,
-                    new long[] {0, 0},
-                    c,
-                    Products.mask(false, true, false));
-            place.add_(found.get1());
-        }
+        });
+    }
+
+    private static void addPlaneGradient(Tensor target, Tensor outputs, Tensor inputs) {
+        T_TensorTensorTensor_T found = torch.convolution_backward(
+                outputs,
+                inputs,
+                target,
+                new long[0],
+                ONE,
+                ONE,
+                ONE,
+                false,
+                new long[] {0, 0},
+                target.size(0),
+                Products.mask(false, true, false));
+        target.add_(found.get1());
+    }
+
+    private static Tensor slices(Tensor rows, Grid grid) {
+        return rows.view(grid.depth(), grid.height(), grid.width(), rows.size(1))
+                .permute(0, 3, 1, 2);
     }
 }

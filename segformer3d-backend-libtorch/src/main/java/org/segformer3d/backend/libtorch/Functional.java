@@ -98,6 +98,17 @@ final class Functional {
                 .reshape(tokens.size(0), tokens.size(2), grid.depth(), grid.height(), grid.width());
     }
 
+    /**
+     * (N,C) → (1,C,D,H,W); a view of one volume's contiguous rows, which libtorch recognises as channels-last.
+     *
+     * <p>It looks at the strides, that of the single volume included, and turns and copies what doesn't look so: {@link #map} of one
+     * volume makes a depth-wise convolution five times as slow.
+     */
+    static Tensor volume(Tensor rows, Grid grid) {
+        return rows.view(1, grid.depth(), grid.height(), grid.width(), rows.size(1))
+                .permute(0, 4, 1, 2, 3);
+    }
+
     static Tensor cat(long axis, Tensor... parts) {
         return torch.cat(new TensorVector(parts), axis);
     }

@@ -96,9 +96,9 @@ final class FusedEncoder {
     /**
      * Mix-FFN.
      *
-     * @param planes the depth-wise kernel's three planes along depth, (C,1,3,3) each
+     * @param depthwise the depth-wise kernel, (C,1,3,3,3), with its BatchNorm folded in
      */
-    private record FeedForward(Product fc1, List<Tensor> planes, Tensor depthwiseBias, Product fc2) {}
+    private record FeedForward(Product fc1, Tensor depthwise, Tensor depthwiseBias, Product fc2) {}
 
     private record Block(Norm norm1, Attention attention, Norm norm2, FeedForward feedForward) {}
 
@@ -153,13 +153,7 @@ final class FusedEncoder {
                 norm(prefix + "norm1."),
                 attention(prefix, stage),
                 norm(prefix + "norm2."),
-                new FeedForward(
-                        product(m + "fc1."),
-                        DepthwiseConvolution.planes(kernel).stream()
-                                .map(weights::keep)
-                                .toList(),
-                        weights.keep(bias),
-                        product(m + "fc2.")));
+                new FeedForward(product(m + "fc1."), weights.keep(kernel), weights.keep(bias), product(m + "fc2.")));
     }
 
     private Attention attention(String block, int stage) {
@@ -239,7 +233,7 @@ final class FusedEncoder {
                 return last.to(DTypes.of(backend.computeType()));
             });
             features.add(feature);
-            x = Functional.map(feature.to(weights.type()).unsqueeze(0), grid);
+            x = Functional.volume(feature.to(weights.type()), grid);
         }
         return features;
     }
@@ -408,18 +402,14 @@ final class FusedEncoder {
 
     /** Adds the Mix-FFN to the rows, from its hidden rows on. */
     private void mix(FeedForward f, Tensor rows, Grid grid, Tensor hidden, Norm end, Tensor feature) {
-        long c = hidden.size(1);
         long slice = (long) grid.height() * grid.width();
         int depth = grid.depth();
-        Tensor slices = hidden.view(depth, grid.height(), grid.width(), c).permute(0, 3, 1, 2);
         int parts = parts(hidden.numel(), SLICE_ELEMENTS, depth);
         team.each(parts, i -> {
             int from = bound(i, parts, depth);
             int to = bound(i + 1, parts, depth);
             long count = (to - from) * slice;
-            Tensor mixed = DepthwiseConvolution.slab(slices, from, to, f.planes(), f.depthwiseBias())
-                    .permute(0, 2, 3, 1)
-                    .reshape(count, c);
+            Tensor mixed = DepthwiseConvolution.slab(hidden, grid, from, to, f.depthwise(), f.depthwiseBias());
             Tensor updated = rows.narrow(0, from * slice, count).add_(f.fc2().apply(torch.gelu_(mixed)));
             if (end != null) {
                 feature.narrow(0, from * slice, count).copy_(end.apply(updated));

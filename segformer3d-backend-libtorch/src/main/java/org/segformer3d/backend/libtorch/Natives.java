@@ -66,7 +66,11 @@ final class Natives {
         }
         // One pool of threads: libtorch's own. OpenBLAS's would multiply with it and both spin while they wait.
         openblas_nolapack.blas_set_num_threads(1);
-        torch.set_num_interop_threads(1);
+        try {
+            torch.set_num_interop_threads(1);
+        } catch (RuntimeException e) {
+            // libtorch takes it once a process, and somebody else in this one was first: it only saves idle threads
+        }
         return null;
     }
 

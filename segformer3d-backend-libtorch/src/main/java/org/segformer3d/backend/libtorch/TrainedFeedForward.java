@@ -1,6 +1,5 @@
 package org.segformer3d.backend.libtorch;
 
-import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Tensor;
@@ -71,10 +70,9 @@ final class TrainedFeedForward implements TrainedHalf {
     /** Returns DWConv(fc1(LayerNorm x)), (B·N,rC). */
     private Tensor mix() {
         Tensor all = torch.empty(new long[] {x.size(0), kernel.size(0)}, x.options(), new MemoryFormatOptional());
-        List<Tensor> planes = DepthwiseConvolution.planes(kernel);
         workers.each(samples(), b -> {
             Tensor wide = fc1.forward(norm.forward(sample(x, b)).y());
-            DepthwiseConvolution.into(sample(all, b), wide, grid, planes, kernelBias);
+            DepthwiseConvolution.into(sample(all, b), wide, grid, kernel, kernelBias);
         });
         return all;
     }
@@ -106,7 +104,7 @@ final class TrainedFeedForward implements TrainedHalf {
             return batchNorm.backward(before, statistics, normedGradient(before, dy));
         });
         keptMixed.close();
-        List<Tensor> planes = DepthwiseConvolution.transposed(kernel);
+        Tensor transposed = DepthwiseConvolution.transposed(kernel);
         Tensor dx = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
         workers.each(samples(), b -> {
             Tensor own = sample(x, b);
@@ -116,7 +114,7 @@ final class TrainedFeedForward implements TrainedHalf {
             // The gradient at the convolution's bias is zero: the BatchNorm after it takes every constant away.
             DepthwiseConvolution.addKernelGradient(kernelGradient.get(), d, wide, grid);
             // its input isn't needed any more
-            DepthwiseConvolution.into(wide, d, grid, planes, null);
+            DepthwiseConvolution.into(wide, d, grid, transposed, null);
             torch.add_out(sample(dx, b), norm.backward(own, normed, fc1.backward(normed.y(), wide)), sample(dy, b));
         });
         return dx;

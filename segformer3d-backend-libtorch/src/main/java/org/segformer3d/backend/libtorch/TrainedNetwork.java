@@ -16,7 +16,7 @@ import org.segformer3d.api.model.ModelLayout;
  * <ul>
  *   <li>Tokens stay channels-last and Linears are oneDNN's products, as in {@link FusedModel}.
  *   <li>The decoder's Linear → LayerNorm → fuse collapses: see {@link TrainedDecoder}.
- *   <li>The depth-wise convolution and its gradients run as two-dimensional ones: see {@link DepthwiseConvolution}.
+ *   <li>The depth-wise convolution and its gradients run a few slices at a time: see {@link DepthwiseConvolution}.
  *   <li>Attention's weights are made again in the backward pass; with recomputation so is everything else inside a block.
  * </ul>
  *
