@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
@@ -13,6 +14,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dicom.DicomConverter;
+import org.segformer3d.data.dicom.DicomSegmentation;
 import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.volume.Volume;
 
@@ -60,6 +62,62 @@ class DicomJobTests {
         assertThat(labels.geometry().spacing()).containsExactly(0.75, 1.5, 2);
         double[] corner = labels.geometry().affine().apply(0, 11, 0);
         assertThat(corner).containsExactly(4, 8, 2);
+    }
+
+    @Test
+    void theLabelsComeBackAsDicomSegToo() throws IOException {
+        try {
+            DicomSegmentation.find(zip);
+        } catch (DatasetException e) {
+            assumeThat(false).as("dcmqi is installed").isTrue();
+        }
+        Path output = folder.resolve("out");
+        Path made = output.resolve("patient.seg.dcm");
+        Run run = predict(
+                output,
+                "--series",
+                "7",
+                "--dicom-seg",
+                "--dicom-code",
+                "class 1=SCT:78961009:Spleen",
+                "--dicom-code",
+                "class 2=SCT:78961009:Spleen");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("patient.seg.dcm  ").contains("class ");
+        // the segmentation's class, and the code that was given
+        assertThat(Files.readString(made, StandardCharsets.ISO_8859_1))
+                .contains("1.2.840.10008.5.1.4.1.1.66.4", "78961009", "1.2.826.0.1.3680043.10.1000.7");
+        Files.delete(made);
+        Run again = predict(output, "--series", "7", "--dicom-seg", "--continue", "--json");
+        assertThat(again.code()).isZero();
+        assertThat(again.out()).contains("\"dicom_seg\" : [ \"" + made + "\" ]").contains("\"written\" : [ ]");
+        assertThat(made).exists();
+    }
+
+    @Test
+    void aDicomSegNeedsASeriesToReferTo() throws IOException {
+        Path scan = Files.write(folder.resolve("scan.nii"), new byte[10]);
+        Run run = Run.of(
+                "predict",
+                "--config",
+                TinyModel.configFile(folder),
+                "--weights",
+                TinyModel.weightsFile(folder),
+                "--input",
+                scan,
+                "--dicom-seg",
+                "--output",
+                folder.resolve("out"));
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err()).hasLineCount(1).contains("found no DICOM, expected it where --dicom-seg is given");
+        Run code = predict(folder.resolve("out"), "--dicom-code", "a=SCT:1:b");
+        assertThat(code.code()).isEqualTo(2);
+        assertThat(code.err()).contains("--dicom-code is of use with --dicom-seg only");
+        Run wrong = predict(folder.resolve("out"), "--dicom-seg", "--dicom-code", "a=SCT:1:b");
+        assertThat(wrong.code()).isEqualTo(2);
+        assertThat(wrong.err()).contains("--dicom-code: code of a class: found 'a'");
+        assertThat(folder.resolve("out")).doesNotExist();
     }
 
     @Test

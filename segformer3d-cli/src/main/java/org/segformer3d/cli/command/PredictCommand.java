@@ -20,6 +20,7 @@ import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.DicomInputs;
+import org.segformer3d.cli.option.DicomSegmentations;
 import org.segformer3d.cli.option.GridConverter;
 import org.segformer3d.cli.option.MemoryConverter;
 import org.segformer3d.cli.option.ModelSource;
@@ -76,6 +77,22 @@ public final class PredictCommand implements Callable<Integer> {
                     "The DICOM series to segment, by number or UID as the command dicom lists them; several are the"
                             + " channels, in order (default: the only one).")
     private List<String> series = new ArrayList<>();
+
+    @Option(
+            names = "--dicom-seg",
+            description =
+                    "Also write CASE.seg.dcm, a DICOM-SEG that refers to the series, which an installed dcmqi makes;"
+                            + " all inputs must be DICOM.")
+    private boolean dicomSeg;
+
+    @Option(
+            names = "--dicom-code",
+            paramLabel = "CLASS=CODE",
+            description =
+                    "What a class is in the DICOM-SEG, SCHEME:VALUE:MEANING such as SCT:78961009:Spleen, after a category"
+                            + " and / where that isn't an anatomical structure; may be given several times (default: by its name where"
+                            + " that is well known, or tissue).")
+    private Map<String, String> dicomCodes = new LinkedHashMap<>();
 
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "Folder to write to.")
     private Path output;
@@ -170,15 +187,33 @@ public final class PredictCommand implements Callable<Integer> {
         ModelBundle bundle = source.read();
         ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
         Outputs.checkFolder(output);
+        Optional<DicomSegmentations> segmentations = segmentations(bundle);
         try (DicomInputs converted =
                 DicomInputs.convert(inputs, series, bundle.config().inChannels())) {
-            return predict(adjusted, converted.paths());
+            return predict(adjusted, converted, segmentations);
         }
     }
 
-    private int predict(ModelBundle adjusted, List<Path> paths) throws IOException {
+    private Optional<DicomSegmentations> segmentations(ModelBundle bundle) throws IOException {
+        if (!dicomSeg) {
+            if (!dicomCodes.isEmpty()) {
+                throw new ParameterException(spec.commandLine(), "--dicom-code is of use with --dicom-seg only");
+            }
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(DicomSegmentations.prepare(inputs, bundle, dicomCodes));
+        } catch (ConfigException e) {
+            throw new ParameterException(spec.commandLine(), "--dicom-code: " + e.getMessage(), e);
+        }
+    }
+
+    private int predict(ModelBundle adjusted, DicomInputs converted, Optional<DicomSegmentations> segmentations)
+            throws IOException {
         PredictionJob job = new PredictionJob(
-                paths, new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty), continuing);
+                converted.paths(),
+                new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty),
+                continuing);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();
@@ -203,9 +238,15 @@ public final class PredictCommand implements Callable<Integer> {
                 return ExitCode.SOFTWARE;
             }
         }
+        if (segmentations.isPresent()) {
+            report = segmentations.get().write(converted, report, output, json ? line -> {} : out::println);
+        }
         Duration time = Duration.ofNanos(System.nanoTime() - start);
         if (json) {
-            out.print(Json.pretty(map(report, time)));
+            Map<String, Object> map = map(report, time);
+            segmentations.ifPresent(all -> map.put(
+                    "dicom_seg", all.written().stream().map(Path::toString).toList()));
+            out.print(Json.pretty(map));
         } else {
             int all = report.written().size()
                     + report.skipped().size()

@@ -4,9 +4,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dicom.DicomConverter;
@@ -17,10 +20,12 @@ import org.segformer3d.data.io.AtomicFiles;
 public final class DicomInputs implements AutoCloseable {
     private final Path workspace;
     private final List<Path> paths;
+    private final Map<String, DicomSeries> series;
 
-    private DicomInputs(Path workspace, List<Path> paths) {
+    private DicomInputs(Path workspace, List<Path> paths, Map<String, DicomSeries> series) {
         this.workspace = workspace;
         this.paths = paths;
+        this.series = Collections.unmodifiableMap(series);
     }
 
     /**
@@ -45,21 +50,24 @@ public final class DicomInputs implements AutoCloseable {
                         inputs.get(0),
                         "found no DICOM, expected a folder or zip file of it where --series is given; leave --series out");
             }
-            return new DicomInputs(null, inputs);
+            return new DicomInputs(null, inputs, Map.of());
         }
         Path workspace = Files.createTempDirectory("segformer3d-dicom-");
         try {
             List<Path> paths = new ArrayList<>();
+            Map<String, DicomSeries> first = new LinkedHashMap<>();
             for (Path input : inputs) {
                 if (dicom.contains(input)) {
                     Path own = Files.createDirectory(workspace.resolve(String.valueOf(paths.size())));
                     List<DicomSeries> found = DicomConverter.find(input).convert(input, own);
-                    paths.add(named(input, chosen(input, found, series, channels), own));
+                    List<DicomSeries> chosen = chosen(input, found, series, channels);
+                    paths.add(named(input, chosen, own));
+                    first.put(DicomConverter.caseId(input), chosen.get(0));
                 } else {
                     paths.add(input);
                 }
             }
-            return new DicomInputs(workspace, List.copyOf(paths));
+            return new DicomInputs(workspace, List.copyOf(paths), first);
         } catch (IOException | RuntimeException e) {
             AtomicFiles.deleteTree(workspace);
             throw e;
@@ -104,6 +112,11 @@ public final class DicomInputs implements AutoCloseable {
     /** Returns the inputs, DICOM replaced. */
     public List<Path> paths() {
         return paths;
+    }
+
+    /** Returns the series of which the cases' first channels were made, by case; their files are there until this is closed. */
+    public Map<String, DicomSeries> series() {
+        return series;
     }
 
     @Override

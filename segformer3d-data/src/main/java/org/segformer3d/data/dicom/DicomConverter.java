@@ -2,10 +2,8 @@ package org.segformer3d.data.dicom;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import java.io.File;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InterruptedIOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitOption;
@@ -34,17 +32,17 @@ public final class DicomConverter {
     /** The environment variable that names dcm2niix. */
     public static final String VARIABLE = "SEGFORMER3D_DCM2NIIX";
 
-    private static final int DEPTH = 5;
-    private static final int MAGIC_OFFSET = 128;
+    static final int DEPTH = 5;
+    static final int MAGIC_OFFSET = 128;
     private static final byte[] MAGIC = "DICM".getBytes(StandardCharsets.US_ASCII);
     /** More is no scan, or a bomb. */
     private static final long MOST_BYTES = 16L << 30;
 
     private static final int MOST_FILES = 200_000;
 
-    private final Path program;
+    private final ExternalProgram program;
 
-    private DicomConverter(Path program) {
+    private DicomConverter(ExternalProgram program) {
         this.program = program;
     }
 
@@ -59,21 +57,12 @@ public final class DicomConverter {
     }
 
     static DicomConverter find(Path where, String named, String path) throws DatasetException {
-        Stream<Path> candidates = named != null && !named.isBlank()
-                ? Stream.of(Path.of(named))
-                : Arrays.stream((path == null ? "" : path).split(File.pathSeparator))
-                        .filter(folder -> !folder.isBlank())
-                        .flatMap(folder -> Stream.of("dcm2niix", "dcm2niix.exe").map(Path.of(folder)::resolve));
-        return candidates
-                .filter(file -> Files.isRegularFile(file) && Files.isExecutable(file))
-                .findFirst()
+        return ExternalProgram.find("dcm2niix", named, path)
                 .map(DicomConverter::new)
                 .orElseThrow(() -> new DatasetException(
                         where,
                         "found DICOM, which dcm2niix converts, and no dcm2niix "
-                                + (named != null && !named.isBlank()
-                                        ? "at " + named + " (" + VARIABLE + ")"
-                                        : "on the path")
+                                + ExternalProgram.place(VARIABLE, named)
                                 + "; install it (Debian and Ubuntu: apt-get install dcm2niix; macOS: brew install dcm2niix), or set "
                                 + VARIABLE));
     }
@@ -129,7 +118,7 @@ public final class DicomConverter {
         Objects.requireNonNull(source, "source");
         Path volumes = Files.createDirectory(workspace.resolve("volumes"));
         Path files = isZip(source) ? unzip(source, Files.createDirectory(workspace.resolve("files"))) : source;
-        List<String> command = new ArrayList<>(List.of(program.toString()));
+        List<String> command = new ArrayList<>();
         if (Files.isRegularFile(files)) {
             // this file only, not the series around it
             command.addAll(List.of("-s", "y"));
@@ -149,18 +138,18 @@ public final class DicomConverter {
                 volumes.toString()));
         command.add(files.toAbsolutePath().toString());
         Path log = workspace.resolve("dcm2niix.log");
-        int exit = run(command, log);
+        int exit = program.run(command, log);
         List<DicomSeries> series = new ArrayList<>();
         try (Stream<Path> written = Files.list(volumes)) {
             for (Path nifti :
                     written.filter(file -> file.toString().endsWith(".nii")).toList()) {
-                series.add(describe(nifti));
+                series.add(describe(nifti, files));
             }
         }
         if (series.isEmpty()) {
             throw new DatasetException(
                     source,
-                    "dcm2niix made no volume of it (exit code " + exit + "): " + lastLine(log)
+                    "dcm2niix made no volume of it (exit code " + exit + "): " + ExternalProgram.lastLine(log)
                             + "; expected at least one image series");
         }
         series.sort(
@@ -168,26 +157,7 @@ public final class DicomConverter {
         return List.copyOf(series);
     }
 
-    private static int run(List<String> command, Path log) throws IOException {
-        Process process = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(log.toFile())
-                .redirectInput(ProcessBuilder.Redirect.from(nothing()))
-                .start();
-        try {
-            return process.waitFor();
-        } catch (InterruptedException e) {
-            process.destroy();
-            Thread.currentThread().interrupt();
-            throw (IOException) new InterruptedIOException("interrupted while dcm2niix ran").initCause(e);
-        }
-    }
-
-    private static File nothing() {
-        return new File(File.separatorChar == '/' ? "/dev/null" : "NUL");
-    }
-
-    private static DicomSeries describe(Path nifti) throws IOException {
+    private static DicomSeries describe(Path nifti, Path files) throws IOException {
         String file = nifti.getFileName().toString();
         String stem = file.substring(0, file.length() - ".nii".length());
         Path sidecar = nifti.resolveSibling(stem + ".json");
@@ -204,7 +174,8 @@ public final class DicomConverter {
                 uid,
                 about.path("Modality").asText(""),
                 about.path("SeriesDescription").asText("").strip(),
-                nifti);
+                nifti,
+                files);
     }
 
     private static int number(String name) {
@@ -217,15 +188,6 @@ public final class DicomConverter {
         } catch (NumberFormatException e) {
             return Integer.MAX_VALUE;
         }
-    }
-
-    private static String lastLine(Path log) throws IOException {
-        List<String> lines = Files.readAllLines(log, StandardCharsets.ISO_8859_1).stream()
-                .filter(line -> !line.isBlank())
-                .toList();
-        return lines.isEmpty()
-                ? "it printed nothing"
-                : "'" + lines.get(lines.size() - 1).strip() + "'";
     }
 
     /** Names inside the file are never used, so none can lead out of the folder. */

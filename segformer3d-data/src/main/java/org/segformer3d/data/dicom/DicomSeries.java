@@ -14,8 +14,9 @@ import java.util.stream.Collectors;
  * @param modality for example CT or MR, empty where unknown
  * @param description the series' description, empty where there is none
  * @param nifti the converted volume, never {@code null}
+ * @param files where its files are, among others': a folder or one file, never {@code null}
  */
-public record DicomSeries(String name, String uid, String modality, String description, Path nifti) {
+public record DicomSeries(String name, String uid, String modality, String description, Path nifti, Path files) {
     /** Checks that nothing is missing. */
     public DicomSeries {
         Objects.requireNonNull(name, "name");
@@ -23,6 +24,7 @@ public record DicomSeries(String name, String uid, String modality, String descr
         Objects.requireNonNull(modality, "modality");
         Objects.requireNonNull(description, "description");
         Objects.requireNonNull(nifti, "nifti");
+        Objects.requireNonNull(files, "files");
     }
 
     /** Returns the one of these with a name or UID. */

@@ -20,6 +20,13 @@ public final class DicomFile {
      * @param value what pixel (row, column) holds is value + 100·row + column
      */
     public static void write(Path file, int series, String description, int instance, int value) throws IOException {
+        write(file, series, description, instance, value, "-4\\-8\\" + 2 * instance, "1\\0\\0\\0\\1\\0");
+    }
+
+    /** Writes such a slice at any place: its position and orientation are texts as DICOM has them. */
+    public static void write(
+            Path file, int series, String description, int instance, int value, String position, String orientation)
+            throws IOException {
         String seriesUid = "1.2.826.0.1.3680043.10.1000." + series;
         String instanceUid = seriesUid + "." + instance;
         ByteArrayOutputStream meta = new ByteArrayOutputStream();
@@ -44,8 +51,8 @@ public final class DicomFile {
         text(data, 0x0020, 0x0010, "SH", "1");
         text(data, 0x0020, 0x0011, "IS", String.valueOf(series));
         text(data, 0x0020, 0x0013, "IS", String.valueOf(instance));
-        text(data, 0x0020, 0x0032, "DS", "-4\\-8\\" + 2 * instance);
-        text(data, 0x0020, 0x0037, "DS", "1\\0\\0\\0\\1\\0");
+        text(data, 0x0020, 0x0032, "DS", position);
+        text(data, 0x0020, 0x0037, "DS", orientation);
         text(data, 0x0020, 0x0052, "UI", seriesUid + ".0");
         number(data, 0x0028, 0x0002, 1);
         text(data, 0x0028, 0x0004, "CS", "MONOCHROME2");
