@@ -15,15 +15,17 @@ import org.segformer3d.api.weights.StateDict;
 public final class AssembledModel implements SegmentationModel {
     private final Backend backend;
     private final SegFormer3DConfig config;
-    private final Scope weights;
     private final AssembledNetwork network;
-    private volatile boolean closed;
+    private final RunningCalls calls;
 
     private AssembledModel(Backend backend, SegFormer3DConfig config, Scope weights, AssembledNetwork network) {
         this.backend = backend;
         this.config = config;
-        this.weights = weights;
         this.network = network;
+        this.calls = new RunningCalls(() -> {
+            network.close();
+            weights.close();
+        });
     }
 
     /**
@@ -66,33 +68,21 @@ public final class AssembledModel implements SegmentationModel {
 
     @Override
     public Tensor forward(Scope scope, Tensor input) {
-        requireOpen();
-        return network.forward(scope, input);
+        return calls.run(() -> network.forward(scope, input));
     }
 
     @Override
     public List<Tensor> encode(Scope scope, Tensor input) {
-        requireOpen();
-        return network.encode(scope, input);
+        return calls.run(() -> network.encode(scope, input));
     }
 
     @Override
     public boolean isClosed() {
-        return closed;
+        return calls.isClosed();
     }
 
     @Override
     public void close() {
-        if (!closed) {
-            closed = true;
-            network.close();
-            weights.close();
-        }
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the model is closed");
-        }
+        calls.close();
     }
 }

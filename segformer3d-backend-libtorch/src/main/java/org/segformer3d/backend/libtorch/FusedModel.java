@@ -2,7 +2,6 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.MemoryFormatOptional;
@@ -14,6 +13,7 @@ import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -36,17 +36,18 @@ import org.segformer3d.api.weights.StateDict;
 final class FusedModel implements SegmentationModel {
     private final LibtorchBackend backend;
     private final SegFormer3DConfig config;
-    private final List<PreparedWeights> weights;
     private final FusedEncoder encoder;
     private final FusedDecoder decoder;
-    private final AtomicInteger running = new AtomicInteger();
-    private volatile boolean closed;
+    private final RunningCalls calls;
 
     private FusedModel(
             LibtorchBackend backend, SegFormer3DConfig config, PreparedWeights encoder, PreparedWeights decoder) {
         this.backend = backend;
         this.config = config;
-        this.weights = List.of(encoder, decoder);
+        this.calls = new RunningCalls(() -> {
+            encoder.close();
+            decoder.close();
+        });
         Team team = new Team(backend.threads());
         this.encoder = new FusedEncoder(backend, config, encoder, team);
         this.decoder =
@@ -92,7 +93,7 @@ final class FusedModel implements SegmentationModel {
 
     @Override
     public org.segformer3d.api.tensor.Tensor forward(Scope scope, org.segformer3d.api.tensor.Tensor input) {
-        return using(() -> {
+        return calls.run(() -> {
             InputGeometry geometry = AssembledNetwork.geometry(config, input);
             Tensor volumes = LibtorchTensor.unwrap(backend, input);
             return backend.compute(scope, false, () -> {
@@ -112,7 +113,7 @@ final class FusedModel implements SegmentationModel {
                 || !input.bytes().isDirect()) {
             return SegmentationModel.super.predict(input);
         }
-        return using(() -> {
+        return calls.run(() -> {
             InputGeometry geometry = AssembledNetwork.geometry(config, input.shape());
             HostTensor logits = HostTensor.zeros(input.dtype(), shape(input.size(0), geometry.input()));
             return backend.on(
@@ -149,7 +150,7 @@ final class FusedModel implements SegmentationModel {
 
     @Override
     public List<org.segformer3d.api.tensor.Tensor> encode(Scope scope, org.segformer3d.api.tensor.Tensor input) {
-        return using(() -> {
+        return calls.run(() -> {
             InputGeometry geometry = AssembledNetwork.geometry(config, input);
             Tensor volumes = LibtorchTensor.unwrap(backend, input);
             List<org.segformer3d.api.tensor.Tensor> features = new ArrayList<>();
@@ -195,31 +196,13 @@ final class FusedModel implements SegmentationModel {
         x.close();
     }
 
-    private <T> T using(Supplier<T> work) {
-        // counted, so that closing while another thread computes frees nothing under its feet
-        running.incrementAndGet();
-        try {
-            if (closed) {
-                throw new IllegalStateException("the model is closed");
-            }
-            return work.get();
-        } finally {
-            if (running.decrementAndGet() == 0 && closed) {
-                weights.forEach(PreparedWeights::close);
-            }
-        }
-    }
-
     @Override
     public boolean isClosed() {
-        return closed;
+        return calls.isClosed();
     }
 
     @Override
     public void close() {
-        closed = true;
-        if (running.get() == 0) {
-            weights.forEach(PreparedWeights::close);
-        }
+        calls.close();
     }
 }

@@ -137,55 +137,73 @@ final class OnnxRuntimeLayers implements LayerProvider {
         };
     }
 
+    /** A graph from tokens on a grid to one tensor. */
+    private abstract static class TokenBlock {
+        private final OnnxRuntimeBackend backend;
+        private final int width;
+        private final Session session;
+
+        TokenBlock(BlockContext context, BlockSpec spec, int width, BlockParameters parameters) {
+            this.backend = backend(context);
+            this.width = width;
+            this.session = session(backend, spec, parameters);
+        }
+
+        public Tensor forward(Scope scope, Tensor x, Grid grid) {
+            OnnxRuntimeScope owner = backend.scope(scope);
+            return owner.own(run(session, grid, tokens(backend, x, width, grid)));
+        }
+
+        public void close() {
+            session.close();
+        }
+    }
+
     @Override
     public SelfAttention selfAttention(BlockContext context, SelfAttentionSpec spec, BlockParameters parameters) {
-        OnnxRuntimeBackend backend = backend(context);
-        Session session = session(backend, spec, parameters);
-        return new SelfAttention() {
-            @Override
-            public SelfAttentionSpec spec() {
-                return spec;
-            }
+        return new Attention(context, spec, parameters);
+    }
 
-            @Override
-            public Tensor forward(Scope scope, Tensor x, Grid grid) {
-                OnnxRuntimeScope owner = backend.scope(scope);
-                HostTensor tokens = tokens(backend, x, spec.dim(), grid);
-                if (Math.min(grid.depth(), Math.min(grid.height(), grid.width())) < spec.srRatio()) {
-                    throw new IllegalArgumentException(
-                            "grid: found " + grid + ", expected sizes of at least the sr ratio " + spec.srRatio());
-                }
-                return owner.own(run(session, grid, tokens));
-            }
+    private static final class Attention extends TokenBlock implements SelfAttention {
+        private final SelfAttentionSpec spec;
 
-            @Override
-            public void close() {
-                session.close();
+        Attention(BlockContext context, SelfAttentionSpec spec, BlockParameters parameters) {
+            super(context, spec, spec.dim(), parameters);
+            this.spec = spec;
+        }
+
+        @Override
+        public SelfAttentionSpec spec() {
+            return spec;
+        }
+
+        @Override
+        public Tensor forward(Scope scope, Tensor x, Grid grid) {
+            if (Math.min(grid.depth(), Math.min(grid.height(), grid.width())) < spec.srRatio()) {
+                throw new IllegalArgumentException(
+                        "grid: found " + grid + ", expected sizes of at least the sr ratio " + spec.srRatio());
             }
-        };
+            return super.forward(scope, x, grid);
+        }
     }
 
     @Override
     public MixFeedForward mixFeedForward(BlockContext context, MixFeedForwardSpec spec, BlockParameters parameters) {
-        OnnxRuntimeBackend backend = backend(context);
-        Session session = session(backend, spec, parameters);
-        return new MixFeedForward() {
-            @Override
-            public MixFeedForwardSpec spec() {
-                return spec;
-            }
+        return new FeedForward(context, spec, parameters);
+    }
 
-            @Override
-            public Tensor forward(Scope scope, Tensor x, Grid grid) {
-                OnnxRuntimeScope owner = backend.scope(scope);
-                return owner.own(run(session, grid, tokens(backend, x, spec.dim(), grid)));
-            }
+    private static final class FeedForward extends TokenBlock implements MixFeedForward {
+        private final MixFeedForwardSpec spec;
 
-            @Override
-            public void close() {
-                session.close();
-            }
-        };
+        FeedForward(BlockContext context, MixFeedForwardSpec spec, BlockParameters parameters) {
+            super(context, spec, spec.dim(), parameters);
+            this.spec = spec;
+        }
+
+        @Override
+        public MixFeedForwardSpec spec() {
+            return spec;
+        }
     }
 
     @Override
@@ -242,25 +260,21 @@ final class OnnxRuntimeLayers implements LayerProvider {
 
     @Override
     public StageNorm stageNorm(BlockContext context, StageNormSpec spec, BlockParameters parameters) {
-        OnnxRuntimeBackend backend = backend(context);
-        Session session = session(backend, spec, parameters);
-        return new StageNorm() {
-            @Override
-            public StageNormSpec spec() {
-                return spec;
-            }
+        return new StageEnd(context, spec, parameters);
+    }
 
-            @Override
-            public Tensor forward(Scope scope, Tensor x, Grid grid) {
-                OnnxRuntimeScope owner = backend.scope(scope);
-                return owner.own(run(session, grid, tokens(backend, x, spec.dim(), grid)));
-            }
+    private static final class StageEnd extends TokenBlock implements StageNorm {
+        private final StageNormSpec spec;
 
-            @Override
-            public void close() {
-                session.close();
-            }
-        };
+        StageEnd(BlockContext context, StageNormSpec spec, BlockParameters parameters) {
+            super(context, spec, spec.dim(), parameters);
+            this.spec = spec;
+        }
+
+        @Override
+        public StageNormSpec spec() {
+            return spec;
+        }
     }
 
     @Override

@@ -9,6 +9,7 @@ import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.AssembledNetwork;
+import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -25,7 +26,7 @@ final class OnnxRuntimeModel implements SegmentationModel {
     /** Block by block, made when somebody asks for feature maps. */
     private AssembledModel blocks;
 
-    private volatile boolean closed;
+    private final RunningCalls calls = new RunningCalls(this::release);
 
     OnnxRuntimeModel(OnnxRuntimeBackend backend, SegFormer3DConfig config, StateDict weights) {
         this.backend = backend;
@@ -51,47 +52,45 @@ final class OnnxRuntimeModel implements SegmentationModel {
 
     @Override
     public Tensor forward(Scope scope, Tensor input) {
-        requireOpen();
-        OnnxRuntimeScope owner = backend.scope(scope);
-        HostTensor host = backend.tensor(input).host();
-        AssembledNetwork.geometry(config, host.shape());
-        return owner.own(
-                session.run(Map.of(NetworkExporter.INPUT, host.toFloat32()), Optional.empty(), NetworkExporter.LOGITS));
+        return calls.run(() -> {
+            OnnxRuntimeScope owner = backend.scope(scope);
+            HostTensor host = backend.tensor(input).host();
+            AssembledNetwork.geometry(config, host.shape());
+            return owner.own(session.run(
+                    Map.of(NetworkExporter.INPUT, host.toFloat32()), Optional.empty(), NetworkExporter.LOGITS));
+        });
     }
 
     @Override
     public List<Tensor> encode(Scope scope, Tensor input) {
-        requireOpen();
-        backend.scope(scope);
-        backend.tensor(input);
-        synchronized (this) {
-            requireOpen();
-            if (blocks == null) {
-                blocks = AssembledModel.load(backend, config, weights);
-            }
+        return calls.run(() -> {
+            backend.scope(scope);
+            backend.tensor(input);
+            return blocks().encode(scope, input);
+        });
+    }
+
+    private synchronized AssembledModel blocks() {
+        if (blocks == null) {
+            blocks = AssembledModel.load(backend, config, weights);
         }
-        return blocks.encode(scope, input);
+        return blocks;
+    }
+
+    private synchronized void release() {
+        session.close();
+        if (blocks != null) {
+            blocks.close();
+        }
     }
 
     @Override
     public boolean isClosed() {
-        return closed;
+        return calls.isClosed();
     }
 
     @Override
-    public synchronized void close() {
-        if (!closed) {
-            closed = true;
-            session.close();
-            if (blocks != null) {
-                blocks.close();
-            }
-        }
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the model is closed");
-        }
+    public void close() {
+        calls.close();
     }
 }

@@ -1,6 +1,7 @@
 package org.segformer3d.backend.tck;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -21,6 +22,7 @@ import org.segformer3d.api.tensor.HostTensor;
 abstract class ResourceContract extends Contract {
     private static final Path STATUS = Path.of("/proc/self/status");
     private static final int CALLERS = 8;
+    private static final int ROUNDS = 5;
     private static final int BALLAST = 4 << 20;
     private static final int LOOKS = 20;
 
@@ -57,6 +59,45 @@ abstract class ResourceContract extends Contract {
                 List<HostTensor> results = answers.get(caller).get();
                 for (int i = 0; i < results.size(); i++) {
                     assertThat(results.get(i)).isEqualTo(expected.get((caller + i) % inputs.size()));
+                }
+            }
+        } finally {
+            callers.shutdownNow();
+        }
+    }
+
+    @Test
+    void closingAModelLetsCallsThatRunFinish() throws Exception {
+        Samples samples = new Samples(3);
+        SegFormer3DConfig config = samples.config();
+        HostTensor input = samples.normal(1, config.inChannels(), 18, 20, 22);
+        ExecutorService callers = Executors.newFixedThreadPool(CALLERS);
+        try {
+            for (int round = 0; round < ROUNDS; round++) {
+                SegmentationModel model = backend().load(config, samples.weights(config));
+                HostTensor expected = model.predict(input);
+                CountDownLatch running = new CountDownLatch(CALLERS);
+                List<Future<?>> answers = new ArrayList<>();
+                for (int caller = 0; caller < CALLERS; caller++) {
+                    answers.add(callers.submit(() -> {
+                        try {
+                            assertThat(model.predict(input)).isEqualTo(expected);
+                        } finally {
+                            running.countDown();
+                        }
+                        assertThatThrownBy(() -> {
+                                    while (true) {
+                                        assertThat(model.predict(input)).isEqualTo(expected);
+                                    }
+                                })
+                                .isInstanceOf(IllegalStateException.class)
+                                .hasMessageContaining("the model is closed");
+                    }));
+                }
+                running.await();
+                model.close();
+                for (Future<?> answer : answers) {
+                    answer.get();
                 }
             }
         } finally {
