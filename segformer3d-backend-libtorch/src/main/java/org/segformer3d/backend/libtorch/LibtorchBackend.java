@@ -294,6 +294,21 @@ final class LibtorchBackend implements Backend {
         return torch.from_blob(new BytePointer(host.bytes()), host.shape(), new TensorOptions(DTypes.of(host.dtype())));
     }
 
+    /** Returns a host tensor for reading while it lives: itself where that is possible, else a copy. */
+    org.bytedeco.pytorch.Tensor borrow(HostTensor host) {
+        boolean converts = host.dtype().isFloating() && host.dtype() != computeType();
+        return options.device().type() == Device.Type.CPU
+                        && !converts
+                        && host.bytes().isDirect()
+                ? view(host)
+                : copyIn(host);
+    }
+
+    /** The same as a tensor of a scope. */
+    LibtorchTensor borrow(Scope scope, HostTensor host) {
+        return compute(scope, false, () -> borrow(host));
+    }
+
     org.bytedeco.pytorch.Tensor toDevice(org.bytedeco.pytorch.Tensor value) {
         return options.device().type() == Device.Type.CPU ? value : value.to(device, value.scalar_type());
     }

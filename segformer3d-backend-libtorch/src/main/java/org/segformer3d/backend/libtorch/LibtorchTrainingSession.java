@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.lang.ref.Reference;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -250,7 +251,7 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     private Outcome fused(TrainingBatch batch, double weight, boolean everything) {
         try (Scope scope = backend.newScope()) {
-            Tensor input = scope.tensor(batch.input());
+            Tensor input = backend.borrow(scope, batch.input());
             InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
             long[] expected = batch.input().shape();
             expected[1] = spec.config().numClasses();
@@ -263,6 +264,8 @@ final class LibtorchTrainingSession implements TrainingSession {
                             () -> fused(LibtorchTensor.unwrap(backend, input), geometry, batch, weight, everything)));
         } finally {
             fused.forget();
+            // until here it may be computed with where it is
+            Reference.reachabilityFence(batch);
         }
     }
 
@@ -286,7 +289,7 @@ final class LibtorchTrainingSession implements TrainingSession {
         double loss = backend.on(
                 true,
                 () -> LibtorchBackend.scoped(
-                        () -> Losses.replaceByGradient(spec.loss(), logits, backend.copyIn(batch.target()), weight)));
+                        () -> Losses.replaceByGradient(spec.loss(), logits, backend.borrow(batch.target()), weight)));
         org.bytedeco.pytorch.Tensor inputGradient = fused.backward(logits, everything);
         return new Outcome(loss, found, everything ? backend.copyOut(inputGradient) : null);
     }
@@ -392,6 +395,13 @@ final class LibtorchTrainingSession implements TrainingSession {
         requireOpen();
         if (averaged && averagedWeights == null) {
             throw new IllegalStateException("this session averages no weights");
+        }
+        if (fused != null) {
+            // who predicts next needs memory of its own
+            backend.on(false, () -> {
+                fused.giveBack();
+                return null;
+            });
         }
         return backend.load(spec.config(), averaged ? averagedWeights().orElseThrow() : weights());
     }

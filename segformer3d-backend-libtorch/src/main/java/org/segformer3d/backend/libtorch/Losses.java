@@ -1,5 +1,7 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -29,6 +31,22 @@ final class Losses {
                     overlaps == null ? null : overlaps.add(other.overlaps),
                     pointwise == null ? null : pointwise.add(other.pointwise));
         }
+
+        /** Computes sums in a pointer scope of their own, which releases all else. */
+        @SuppressWarnings("try") // the scope works by being open
+        static Sums kept(Supplier<Sums> work) {
+            PointerScope outer = PointerScope.getInnerScope();
+            try (PointerScope inner = new PointerScope()) {
+                Sums found = work.get();
+                if (found.overlaps != null) {
+                    outer.attach(found.overlaps);
+                }
+                if (found.pointwise != null) {
+                    outer.attach(found.pointwise);
+                }
+                return found;
+            }
+        }
     }
 
     /**
@@ -55,11 +73,15 @@ final class Losses {
         Sums totals = null;
         for (long from = 0; from < shape[2]; from += slab) {
             long count = Math.min(slab, shape[2] - from);
-            Sums part = sums(
-                    spec,
-                    x.narrow(2, from, count),
-                    target.narrow(2, from, count).to(x.scalar_type()));
-            totals = totals == null ? part : totals.plus(part);
+            long first = from;
+            Sums before = totals;
+            totals = Sums.kept(() -> {
+                Sums part = sums(
+                        spec,
+                        x.narrow(2, first, count),
+                        target.narrow(2, first, count).to(x.scalar_type()));
+                return before == null ? part : before.plus(part);
+            });
         }
         Sums leaves = new Sums(leaf(totals.overlaps()), leaf(totals.pointwise()));
         Tensor loss = value(spec, leaves, shape);

@@ -113,6 +113,11 @@ final class Products {
     /** Returns a b by the BLAS, never reduced. */
     Tensor multiply(Tensor a, Tensor b) {
         Tensor result = torch.empty(new long[] {a.size(0), b.size(1)}, a.options(), new MemoryFormatOptional());
+        multiplyInto(result, a, b);
+        return result;
+    }
+
+    void multiplyInto(Tensor result, Tensor a, Tensor b) {
         boolean rows = a.size(0) >= b.size(1);
         divide(a.numel() * b.size(1), Math.max(a.size(0), b.size(1)), (worker, first, count) -> {
             if (rows) {
@@ -121,7 +126,6 @@ final class Products {
                 torch.mm_out(result.narrow(1, first, count), a, b.narrow(1, first, count));
             }
         });
-        return result;
     }
 
     /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left, never reduced; torch.matmul would turn and copy the stack. */

@@ -73,11 +73,12 @@ final class TrainedAttention implements TrainedHalf {
     public Tensor forward(Tensor input, Grid size) {
         x = kept.keep(input);
         grid = size;
-        Tensor y = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
+        Tensor y = kept.place(x.options(), Functional.shape(x));
         inside = new Inside[(int) samples()];
+        Tensor attended = recomputes ? null : kept.place(x.options(), samples(), spec.heads(), grid.tokens(), width());
         products.workers().each(samples(), b -> {
             Tensor own = sample(x, b);
-            Inside made = inside(norm.forward(own));
+            Inside made = inside(norm.forward(own), recomputes ? null : attended.select(0, b));
             if (!recomputes) {
                 kept.keep(made.k());
                 kept.keep(made.v());
@@ -87,6 +88,11 @@ final class TrainedAttention implements TrainedHalf {
             torch.add_out(sample(y, b), proj.forward(joined(made.attended())), own);
         });
         return y;
+    }
+
+    /** Channels of a head. */
+    private long width() {
+        return spec.dim() / spec.heads();
     }
 
     private long samples() {
@@ -109,17 +115,22 @@ final class TrainedAttention implements TrainedHalf {
         return new Source(reduced, reductionNorm.forward(reduced));
     }
 
-    private Inside inside(TrainedNorm.Normed normed) {
+    /** @param place for what was attended to, {@code null} for one of its own */
+    private Inside inside(TrainedNorm.Normed normed, Tensor place) {
         Tensor kv = keyValue.forward(source(normed).normed().y()).view(1, -1, 2, spec.dim());
         Tensor k = heads(kv, 0).mul_(new Scalar(1 / Math.sqrt((double) spec.dim() / spec.heads())));
         Tensor v = heads(kv, 1);
-        return new Inside(k, v, attend(queries(normed), k, v));
+        Tensor q = queries(normed);
+        Tensor attended =
+                place == null ? torch.empty(Functional.shape(q), q.options(), new MemoryFormatOptional()) : place;
+        attend(attended, q, k, v);
+        return new Inside(k, v, attended);
     }
 
     /** (B,N,parts,C) → (heads,N,d) of one part, contiguous and a copy. */
     private Tensor heads(Tensor rows, long part) {
         long n = rows.size(1);
-        long d = spec.dim() / spec.heads();
+        long d = width();
         return rows.select(2, part)
                 .view(-1, n, spec.heads(), d)
                 .transpose(1, 2)
@@ -169,15 +180,13 @@ final class TrainedAttention implements TrainedHalf {
         return stack.narrow(0, head, heads);
     }
 
-    private Tensor attend(Tensor q, Tensor k, Tensor v) {
-        Tensor attended = torch.empty(Functional.shape(q), q.options(), new MemoryFormatOptional());
+    private void attend(Tensor attended, Tensor q, Tensor k, Tensor v) {
         Tensor turned = v.transpose(1, 2).contiguous();
         pieces(q, k, (worker, head, heads, first, count) -> {
             Tensor weights =
                     torch.softmax(products.stacked(part(q, head, heads, first, count), part(k, head, heads)), -1);
             part(attended, head, heads, first, count).copy_(products.stacked(weights, part(turned, head, heads)));
         });
-        return attended;
     }
 
     @Override
@@ -190,7 +199,7 @@ final class TrainedAttention implements TrainedHalf {
     private void backward(int b, Tensor dx, Tensor dy) {
         Tensor own = sample(x, b);
         TrainedNorm.Normed normed = norm.forward(own);
-        Inside made = recomputes ? inside(normed) : inside[b];
+        Inside made = recomputes ? inside(normed, null) : inside[b];
         Tensor q = queries(normed);
         Source source = source(normed);
         Tensor dAttended = FusedModel.step(() ->
@@ -275,8 +284,14 @@ final class TrainedAttention implements TrainedHalf {
 
     @Override
     public void forget() {
-        kept.close();
+        kept.forget();
         inside = null;
         x = null;
+    }
+
+    @Override
+    public void close() {
+        forget();
+        kept.close();
     }
 }

@@ -11,6 +11,9 @@ import org.segformer3d.api.block.BlockSpec;
 
 /** BatchNorm over the columns of (R,C) by the batch's own statistics, in steps, with its gradients. */
 final class TrainedBatchNorm {
+    /** Elements of a slab at most: it should stay in the cache. */
+    private static final long SLAB_ELEMENTS = 1 << 17;
+
     private final Tensor weight;
     private final Tensor bias;
     private final Supplier<Tensor> weightGradient;
@@ -68,8 +71,12 @@ final class TrainedBatchNorm {
         return bias.sub(statistics.mean().mul(scale));
     }
 
-    /** Adds the weights' gradients and returns the input's. */
-    Tensor backward(Tensor rows, Statistics statistics, Tensor dy) {
+    /**
+     * Adds the weights' gradients and returns the input's.
+     *
+     * @param dy overwritten by what is returned
+     */
+    Tensor backward(Workers workers, Tensor rows, Statistics statistics, Tensor dy) {
         T_TensorTensorTensor_T found = torch.native_batch_norm_backward(
                 Products.column(dy),
                 Products.column(rows),
@@ -80,9 +87,30 @@ final class TrainedBatchNorm {
                 Functional.some(statistics.inverse()),
                 true,
                 BlockSpec.NORM_EPSILON,
-                Products.mask(true, true, true));
+                Products.mask(false, true, true));
         weightGradient.get().add_(found.get1());
         biasGradient.get().add_(found.get2());
-        return found.get0().permute(0, 2, 3, 1).reshape(rows.size(0), rows.size(1));
+        return inputGradient(workers, rows, statistics, dy, found.get2(), found.get1());
+    }
+
+    /** dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n) as dy·g + x·b + c, a slab at a time. */
+    private Tensor inputGradient(
+            Workers workers, Tensor rows, Statistics statistics, Tensor dy, Tensor sum, Tensor along) {
+        Scalar share = new Scalar(1.0 / rows.size(0));
+        Tensor g = scale(statistics);
+        Tensor b = g.mul(statistics.inverse()).mul_(along.mul(share)).neg_();
+        Tensor c = g.mul(sum.mul(share)).add_(b.mul(statistics.mean())).neg_();
+        long slab = Math.max(1, SLAB_ELEMENTS / rows.size(1));
+        workers.divide((rows.size(0) + slab - 1) / slab, (worker, first, count) -> {
+            for (long i = first; i < first + count; i++) {
+                long from = i * slab;
+                long size = Math.min(slab, rows.size(0) - from);
+                LibtorchBackend.scoped(() -> dy.narrow(0, from, size)
+                        .mul_(g)
+                        .addcmul_(rows.narrow(0, from, size), b)
+                        .add_(c));
+            }
+        });
+        return dy;
     }
 }

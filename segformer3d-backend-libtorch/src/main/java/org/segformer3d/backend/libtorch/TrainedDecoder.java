@@ -28,6 +28,7 @@ final class TrainedDecoder {
     private final Products products;
     private final DecoderSpec spec;
     private final Dropout dropout;
+    private final Scratch scratch;
     private final boolean recomputes;
     private final List<Projection> projections = new ArrayList<>();
     private final TrainedBatchNorm batchNorm;
@@ -40,6 +41,7 @@ final class TrainedDecoder {
     private List<Grid> grids;
     private long batch;
     private TrainedBatchNorm.Statistics statistics;
+    private Tensor wide;
     private Inside inside;
     private Tensor mask;
 
@@ -138,8 +140,6 @@ final class TrainedDecoder {
     private record Inside(List<Collapsed> collapsed, List<Tensor> scaled, Tensor wide) {
         void keptBy(Kept kept) {
             collapsed.forEach(c -> c.keptBy(kept));
-            scaled.forEach(kept::keep);
-            kept.keep(wide);
         }
     }
 
@@ -149,11 +149,13 @@ final class TrainedDecoder {
             DecoderSpec spec,
             TrainedWeights weights,
             Dropout dropout,
+            Scratch scratch,
             boolean recomputes) {
         this.backend = backend;
         this.products = products;
         this.spec = spec;
         this.dropout = dropout;
+        this.scratch = scratch;
         this.recomputes = recomputes;
         LibtorchBackend.scoped(() -> {
             for (int i = 0; i < spec.featureDims().size(); i++) {
@@ -180,6 +182,7 @@ final class TrainedDecoder {
         features.forEach(kept::keep);
         grids = sizes;
         batch = samples;
+        wide = kept.place(backend.floating(), batch * grids.get(0).tokens(), spec.dim());
         Inside made = inside();
         statistics = batchNorm.measure(made.wide()).keptBy(kept);
         batchNorm.shiftRunningMean(constants());
@@ -264,13 +267,12 @@ final class TrainedDecoder {
         List<Tensor> scaled = new ArrayList<>();
         for (int i = 0; i < stages; i++) {
             collapsed.add(projections.get(i).collapse());
-            scaled.add(torch.empty(
-                    new long[] {features.get(i).size(0), features.get(i).size(1) + 1},
-                    backend.floating(),
-                    new MemoryFormatOptional()));
+            long[] shape = {features.get(i).size(0), features.get(i).size(1) + 1};
+            scaled.add(
+                    recomputes
+                            ? torch.empty(shape, backend.floating(), new MemoryFormatOptional())
+                            : kept.place(backend.floating(), shape));
         }
-        Tensor wide = torch.empty(
-                new long[] {batch * finest.tokens(), spec.dim()}, backend.floating(), new MemoryFormatOptional());
         Tensor depths = depths();
         products.workers().each(batch, b -> {
             List<Tensor> own = new ArrayList<>();
@@ -334,21 +336,32 @@ final class TrainedDecoder {
     private Tensor rows(List<Collapsed> collapsed, List<Tensor> scaled) {
         Grid finest = grids.get(0);
         long e = spec.dim();
-        List<Tensor> parts = new ArrayList<>();
+        long depth = grids.stream().skip(1).mapToLong(Grid::depth).sum();
+        Tensor all = torch.empty(
+                new long[] {finest.height(), depth, finest.width() * e},
+                backend.floating(),
+                new MemoryFormatOptional());
+        long next = 0;
         for (int i = projections.size() - 1; i > 0; i--) {
+            int stage = i;
             Grid grid = grids.get(i);
-            Tensor own = products.times(scaled.get(i), collapsed.get(i).product(), null);
-            // h first, so that one row of the result is contiguous
-            Tensor turned = own.view(grid.depth(), grid.height(), grid.width(), e)
-                    .transpose(0, 1)
-                    .contiguous();
-            Tensor wide = products.each(
-                    Resizing.matrix(backend, grid.width(), finest.width()), turned.view(-1, grid.width(), e));
-            Tensor high = products.multiply(
-                    Resizing.matrix(backend, grid.height(), finest.height()), wide.view(grid.height(), -1));
-            parts.add(high.view(finest.height(), grid.depth(), finest.width() * e));
+            Tensor target = all.narrow(1, next, grid.depth()).flatten(1, 2);
+            LibtorchBackend.scoped(() -> {
+                Tensor own =
+                        products.times(scaled.get(stage), collapsed.get(stage).product(), null);
+                // h first, so that one row of the result is contiguous
+                Tensor turned = own.view(grid.depth(), grid.height(), grid.width(), e)
+                        .transpose(0, 1)
+                        .contiguous();
+                Tensor wide = products.each(
+                        Resizing.matrix(backend, grid.width(), finest.width()), turned.view(-1, grid.width(), e));
+                products.multiplyInto(
+                        target, Resizing.matrix(backend, grid.height(), finest.height()), wide.view(grid.height(), -1));
+                return null;
+            });
+            next += grid.depth();
         }
-        return Functional.cat(1, parts.toArray(new Tensor[0]));
+        return all;
     }
 
     /** Writes a sample of the wide map, some h at a time. */
@@ -412,15 +425,17 @@ final class TrainedDecoder {
     }
 
     /**
-     * Adds the weights' gradients.
+     * Adds the weights' gradients. To be called once after a {@link #forward}.
      *
+     * @param gradient at the logits; its memory is given up
      * @return the gradients at the tokens of every stage
      */
     List<Tensor> backward(Tensor gradient) {
         Inside made = recomputes ? inside() : inside;
         Tensor dWide = FusedModel.step(() -> {
             Tensor dNormed = FusedModel.step(() -> gradientAfterBatchNorm(made.wide(), gradient));
-            return batchNorm.backward(made.wide(), statistics, dNormed);
+            gradient.set_data(torch.empty(new long[] {0}, gradient.options(), new MemoryFormatOptional()));
+            return batchNorm.backward(products.workers(), made.wide(), statistics, dNormed);
         });
         int stages = projections.size();
         long workers = products.workers().parts(batch);
@@ -464,7 +479,7 @@ final class TrainedDecoder {
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
         Tensor kernel = predict.flatten(1, 4);
-        Tensor dNormed = torch.empty(Functional.shape(wide), backend.floating(), new MemoryFormatOptional());
+        Tensor dNormed = scratch.take(wide.options(), wide.size(0), wide.size(1));
         products.workers().each(batch, b -> {
             Tensor dLogits = downsampled(gradient.select(0, b));
             Tensor kernelGradient = predictGradient.get().flatten(1, 4);
@@ -497,14 +512,16 @@ final class TrainedDecoder {
         long first = 0;
         for (int i = projections.size() - 1; i > 0; i--) {
             Grid grid = grids.get(i);
-            Tensor high = rows.narrow(1, first, grid.depth()).reshape(finest.height(), -1);
-            Tensor wide = products.multiply(
-                    Resizing.matrix(backend, grid.height(), finest.height()).t(), high);
-            Tensor own = products.each(
-                    Resizing.matrix(backend, grid.width(), finest.width()).t(), wide.view(-1, finest.width(), e));
-            all[i] = own.view(grid.height(), grid.depth(), grid.width(), e)
-                    .transpose(0, 1)
-                    .reshape(-1, e);
+            Tensor high = rows.narrow(1, first, grid.depth()).flatten(1, 2);
+            all[i] = FusedModel.step(() -> {
+                Tensor wide = products.multiply(
+                        Resizing.matrix(backend, grid.height(), finest.height()).t(), high);
+                Tensor own = products.each(
+                        Resizing.matrix(backend, grid.width(), finest.width()).t(), wide.view(-1, finest.width(), e));
+                return own.view(grid.height(), grid.depth(), grid.width(), e)
+                        .transpose(0, 1)
+                        .reshape(-1, e);
+            });
             first += grid.depth();
         }
         return List.of(all);
@@ -532,15 +549,22 @@ final class TrainedDecoder {
     }
 
     void forget() {
-        kept.close();
+        kept.forget();
+        wide = null;
         inside = null;
         statistics = null;
         mask = null;
         features = null;
     }
 
-    void close() {
+    /** Gives all memory of forward passes back; another may follow. */
+    void giveBack() {
         forget();
+        kept.close();
+    }
+
+    void close() {
+        giveBack();
         projections.forEach(Projection::close);
     }
 }

@@ -19,7 +19,7 @@ final class TrainedEmbedding {
     private final TrainedNorm norm;
     private final Kept kept = new Kept();
     private Tensor x;
-    private Tensor[] embedded;
+    private Tensor embedded;
 
     TrainedEmbedding(Products products, PatchEmbeddingSpec spec, TrainedWeights weights, boolean recomputes) {
         this.spec = spec;
@@ -41,17 +41,18 @@ final class TrainedEmbedding {
         x = kept.keep(input);
         long batch = x.size(0);
         long tokens = out(x.size(2)) * out(x.size(3)) * out(x.size(4));
-        Tensor y =
-                torch.empty(new long[] {batch * tokens, spec.embedDim()}, weight.options(), new MemoryFormatOptional());
-        embedded = new Tensor[(int) batch];
+        Tensor y = kept.place(weight.options(), batch * tokens, spec.embedDim());
+        embedded = recomputes ? null : kept.place(weight.options(), batch * tokens, spec.embedDim());
         products.workers().each(batch, b -> {
-            Tensor own = embedded(b);
-            if (!recomputes) {
-                embedded[b] = kept.keep(own);
-            }
-            y.narrow(0, b * tokens, tokens).copy_(norm.forward(own).y());
+            Tensor own = recomputes ? embedded(b) : sample(embedded, b).copy_(embedded(b));
+            sample(y, b).copy_(norm.forward(own).y());
         });
         return y;
+    }
+
+    private Tensor sample(Tensor rows, int index) {
+        long tokens = rows.size(0) / x.size(0);
+        return rows.narrow(0, index * tokens, tokens);
     }
 
     /** Returns a sample's tokens before the LayerNorm, (N,E). */
@@ -74,13 +75,12 @@ final class TrainedEmbedding {
      * @return the input's gradient (B,C,D,H,W), else {@code null}
      */
     Tensor backward(Tensor dy, boolean inputGradient) {
-        long tokens = dy.size(0) / x.size(0);
         long stride = spec.stride();
         long padding = spec.padding();
         Tensor dx = inputGradient ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional()) : null;
         products.workers().each(x.size(0), b -> {
-            Tensor own = recomputes ? embedded(b) : embedded[b];
-            Tensor d = norm.backward(own, norm.forward(own), dy.narrow(0, b * tokens, tokens));
+            Tensor own = recomputes ? embedded(b) : sample(embedded, b);
+            Tensor d = norm.backward(own, norm.forward(own), sample(dy, b));
             Products.addBiasGradient(biasGradient.get(), d);
             // NCDHW for both: which is faster depends on the size, and the first embedding's input has it already
             T_TensorTensorTensor_T found = torch.convolution_backward(
@@ -108,8 +108,14 @@ final class TrainedEmbedding {
     }
 
     void forget() {
-        kept.close();
+        kept.forget();
         embedded = null;
         x = null;
+    }
+
+    /** Gives all memory back; another forward pass may follow. */
+    void close() {
+        forget();
+        kept.close();
     }
 }

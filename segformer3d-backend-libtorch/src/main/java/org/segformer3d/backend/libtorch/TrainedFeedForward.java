@@ -12,6 +12,7 @@ final class TrainedFeedForward implements TrainedHalf {
     private static final long SLAB_ELEMENTS = 1 << 19;
 
     private final Workers workers;
+    private final Scratch scratch;
     private final boolean recomputes;
     private final TrainedNorm norm;
     private final TrainedLinear fc1;
@@ -21,14 +22,14 @@ final class TrainedFeedForward implements TrainedHalf {
     private final TrainedBatchNorm batchNorm;
     private final TrainedLinear fc2;
     private final Kept kept = new Kept();
-    private final Kept keptMixed = new Kept();
     private Tensor x;
     private Grid grid;
     private TrainedBatchNorm.Statistics statistics;
     private Tensor mixed;
 
-    TrainedFeedForward(Products products, TrainedWeights block, boolean recomputes) {
+    TrainedFeedForward(Products products, TrainedWeights block, Scratch scratch, boolean recomputes) {
         this.workers = products.workers();
+        this.scratch = scratch;
         this.recomputes = recomputes;
         this.norm = new TrainedNorm(block.at("norm2."));
         TrainedWeights mlp = block.at("mlp.");
@@ -47,11 +48,11 @@ final class TrainedFeedForward implements TrainedHalf {
         Tensor made = mix();
         statistics = batchNorm.measure(made).keptBy(kept);
         if (!recomputes) {
-            mixed = keptMixed.keep(made);
+            mixed = made;
         }
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
-        Tensor y = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
+        Tensor y = kept.place(x.options(), Functional.shape(x));
         slabs(made, (first, count) -> {
             Tensor activated = torch.gelu_(Products.affine(made.narrow(0, first, count), scale, shift));
             torch.add_out(y.narrow(0, first, count), fc2.forward(activated), x.narrow(0, first, count));
@@ -69,7 +70,10 @@ final class TrainedFeedForward implements TrainedHalf {
 
     /** Returns DWConv(fc1(LayerNorm x)), (B·N,rC). */
     private Tensor mix() {
-        Tensor all = torch.empty(new long[] {x.size(0), kernel.size(0)}, x.options(), new MemoryFormatOptional());
+        long[] shape = {x.size(0), kernel.size(0)};
+        Tensor all = recomputes
+                ? torch.empty(shape, x.options(), new MemoryFormatOptional())
+                : kept.place(x.options(), shape);
         workers.each(samples(), b -> {
             Tensor wide = fc1.forward(norm.forward(sample(x, b)).y());
             DepthwiseConvolution.into(sample(all, b), wide, grid, kernel, kernelBias);
@@ -101,9 +105,8 @@ final class TrainedFeedForward implements TrainedHalf {
     public Tensor backward(Tensor dy) {
         Tensor dMixed = FusedModel.step(() -> {
             Tensor before = recomputes ? mix() : mixed;
-            return batchNorm.backward(before, statistics, normedGradient(before, dy));
+            return batchNorm.backward(workers, before, statistics, normedGradient(before, dy));
         });
-        keptMixed.close();
         Tensor transposed = DepthwiseConvolution.transposed(kernel);
         Tensor dx = torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional());
         workers.each(samples(), b -> {
@@ -124,7 +127,7 @@ final class TrainedFeedForward implements TrainedHalf {
     private Tensor normedGradient(Tensor before, Tensor dy) {
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
-        Tensor gradient = torch.empty(Functional.shape(before), before.options(), new MemoryFormatOptional());
+        Tensor gradient = scratch.take(before.options(), before.size(0), before.size(1));
         slabs(before, (first, count) -> {
             Tensor normed = Products.affine(before.narrow(0, first, count), scale, shift);
             Tensor d = dy.narrow(0, first, count);
@@ -136,10 +139,15 @@ final class TrainedFeedForward implements TrainedHalf {
 
     @Override
     public void forget() {
-        kept.close();
-        keptMixed.close();
+        kept.forget();
         mixed = null;
         statistics = null;
         x = null;
+    }
+
+    @Override
+    public void close() {
+        forget();
+        kept.close();
     }
 }

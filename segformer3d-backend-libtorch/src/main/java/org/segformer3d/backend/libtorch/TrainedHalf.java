@@ -14,6 +14,9 @@ interface TrainedHalf {
     /** Adds the weights' gradients and returns the input's. */
     Tensor backward(Tensor dy);
 
-    /** Gives the memory of the last forward pass back. */
+    /** Ends what the last forward pass was for; the next one may find memory again. */
     void forget();
+
+    /** Gives all memory back; another forward pass may follow. */
+    void close();
 }

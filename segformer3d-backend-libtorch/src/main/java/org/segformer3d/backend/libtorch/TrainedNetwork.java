@@ -27,6 +27,7 @@ final class TrainedNetwork implements AutoCloseable {
     private final List<Stage> stages = new ArrayList<>();
     private final Workers workers;
     private final Gradients gradients;
+    private final Scratch scratch = new Scratch();
     private final TrainedDecoder decoder;
     private InputGeometry geometry;
     private Grid decoded;
@@ -56,9 +57,16 @@ final class TrainedNetwork implements AutoCloseable {
         void forget() {
             embedding.forget();
             halves.forEach(TrainedHalf::forget);
-            kept.close();
+            kept.forget();
             last = null;
             normed = null;
+        }
+
+        void close() {
+            forget();
+            embedding.close();
+            halves.forEach(TrainedHalf::close);
+            kept.close();
         }
     }
 
@@ -99,7 +107,7 @@ final class TrainedNetwork implements AutoCloseable {
                 TrainedWeights block = weights.at(ModelLayout.blockPrefix(i, j));
                 stage.halves.add(new TrainedAttention(
                         products, ModelLayout.transformerBlock(config, i).attention(), block, recomputes));
-                stage.halves.add(new TrainedFeedForward(products, block, recomputes));
+                stage.halves.add(new TrainedFeedForward(products, block, scratch, recomputes));
             }
             stages.add(stage);
         }
@@ -109,6 +117,7 @@ final class TrainedNetwork implements AutoCloseable {
                 ModelLayout.decoder(config),
                 weights.at(ModelLayout.decoderPrefix()),
                 dropout,
+                scratch,
                 recomputes);
     }
 
@@ -158,7 +167,7 @@ final class TrainedNetwork implements AutoCloseable {
     /**
      * Adds the gradients of every weight.
      *
-     * @param gradient at the logits of the last {@link #forward}
+     * @param gradient at the logits of the last {@link #forward}; its memory is given up
      * @param inputGradient whether the input's is wanted
      * @return the input's gradient, else {@code null}
      */
@@ -216,15 +225,22 @@ final class TrainedNetwork implements AutoCloseable {
         PointerScope.getInnerScope().detach(x);
     }
 
-    /** Gives back what the last forward pass kept. */
+    /** Gives back what the last forward pass kept; the next one finds its places again. */
     void forget() {
         stages.forEach(Stage::forget);
         decoder.forget();
     }
 
+    /** Gives back all memory of forward passes; another may follow. */
+    void giveBack() {
+        stages.forEach(Stage::close);
+        decoder.giveBack();
+        scratch.close();
+    }
+
     @Override
     public void close() {
-        forget();
+        giveBack();
         decoder.close();
         workers.close();
         gradients.close();
