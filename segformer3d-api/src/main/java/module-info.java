@@ -1,6 +1,7 @@
 /** What the layers and models are: interfaces, configuration records, the service provider interface, parameter arithmetic. */
 module org.segformer3d.api {
     exports org.segformer3d.api.backend;
+    exports org.segformer3d.api.backend.heap;
     exports org.segformer3d.api.block;
     exports org.segformer3d.api.config;
     exports org.segformer3d.api.export;

@@ -4,9 +4,9 @@ import ai.onnxruntime.OrtEnvironment;
 import ai.onnxruntime.OrtLoggingLevel;
 import java.nio.FloatBuffer;
 import java.util.Map;
-import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
@@ -18,14 +18,12 @@ import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open backend. Its tensors are arrays of the Java process; only sessions hold native memory. */
-final class OnnxRuntimeBackend implements Backend {
-    private final BackendOptions options;
+final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntimeTensor> {
     private final OrtEnvironment environment;
     private final OnnxRuntimeLayers layers = new OnnxRuntimeLayers();
-    private volatile boolean closed;
 
     OnnxRuntimeBackend(BackendOptions options) {
-        this.options = options;
+        super(options, OnnxRuntimeScope.class, OnnxRuntimeTensor.class);
         try {
             // One for the whole process, which lives as long as it does.
             this.environment = OrtEnvironment.getEnvironment(OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR);
@@ -44,17 +42,12 @@ final class OnnxRuntimeBackend implements Backend {
     }
 
     @Override
-    public BackendOptions options() {
-        return options;
-    }
-
-    @Override
     public Map<String, String> versions() {
         return Map.of("onnxruntime", environment.getVersion());
     }
 
     @Override
-    public Scope newScope() {
+    public OnnxRuntimeScope newScope() {
         requireOpen();
         return new OnnxRuntimeScope(this);
     }
@@ -69,9 +62,7 @@ final class OnnxRuntimeBackend implements Backend {
     @Override
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
-        return config.layers().isEmpty()
-                ? new OnnxRuntimeModel(this, config, weights)
-                : Backend.super.load(config, weights);
+        return config.layers().isEmpty() ? new OnnxRuntimeModel(this, config, weights) : super.load(config, weights);
     }
 
     @Override
@@ -98,40 +89,5 @@ final class OnnxRuntimeBackend implements Backend {
             }
         }
         return owner.own(resized);
-    }
-
-    @Override
-    public boolean isClosed() {
-        return closed;
-    }
-
-    @Override
-    public void close() {
-        closed = true;
-    }
-
-    /** Throws {@link IllegalStateException} when the backend was closed. */
-    void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the backend is closed");
-        }
-    }
-
-    /** Returns an open scope of this backend. */
-    OnnxRuntimeScope scope(Scope scope) {
-        if (scope instanceof OnnxRuntimeScope own && own.backend() == this) {
-            own.requireOpen();
-            return own;
-        }
-        throw new IllegalArgumentException("the scope belongs to another backend");
-    }
-
-    /** Returns an open tensor of this backend. */
-    OnnxRuntimeTensor tensor(Tensor tensor) {
-        if (tensor instanceof OnnxRuntimeTensor own && own.backend() == this) {
-            own.host();
-            return own;
-        }
-        throw new IllegalArgumentException("the tensor belongs to another backend");
     }
 }

@@ -1,8 +1,8 @@
 package org.segformer3d.backend.reference;
 
 import java.util.Map;
-import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
@@ -12,15 +12,13 @@ import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
-final class ReferenceBackend implements Backend {
-    private final BackendOptions options;
+final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> {
     private final ParallelLoops loops;
     private final ReferenceLayers layers = new ReferenceLayers();
-    private volatile boolean closed;
 
     /** Opens the backend; the options name float64 and the resolved number of threads. */
     ReferenceBackend(BackendOptions options) {
-        this.options = options;
+        super(options, ReferenceScope.class, ReferenceTensor.class);
         this.loops = new ParallelLoops(options.threads());
     }
 
@@ -30,17 +28,12 @@ final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public BackendOptions options() {
-        return options;
-    }
-
-    @Override
     public Map<String, String> versions() {
         return Map.of("java", Runtime.version().toString(), "java.vm", System.getProperty("java.vm.name", "unknown"));
     }
 
     @Override
-    public Scope newScope() {
+    public ReferenceScope newScope() {
         requireOpen();
         return new ReferenceScope(this);
     }
@@ -54,7 +47,7 @@ final class ReferenceBackend implements Backend {
     @Override
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
-        return Backend.super.load(config, weights);
+        return super.load(config, weights);
     }
 
     @Override
@@ -85,45 +78,13 @@ final class ReferenceBackend implements Backend {
     }
 
     @Override
-    public boolean isClosed() {
-        return closed;
-    }
-
-    @Override
     public void close() {
-        if (!closed) {
-            closed = true;
-            loops.close();
-        }
+        super.close();
+        loops.close();
     }
 
     /** Returns the loops that the blocks run in. */
     ParallelLoops loops() {
         return loops;
-    }
-
-    /** Throws {@link IllegalStateException} when the backend was closed. */
-    void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the backend is closed");
-        }
-    }
-
-    /** Returns an open scope of this backend. */
-    ReferenceScope scope(Scope scope) {
-        if (scope instanceof ReferenceScope own && own.backend() == this) {
-            own.requireOpen();
-            return own;
-        }
-        throw new IllegalArgumentException("the scope belongs to another backend");
-    }
-
-    /** Returns an open tensor of this backend. */
-    ReferenceTensor tensor(Tensor tensor) {
-        if (tensor instanceof ReferenceTensor own && own.backend() == this) {
-            own.data();
-            return own;
-        }
-        throw new IllegalArgumentException("the tensor belongs to another backend");
     }
 }
