@@ -73,7 +73,10 @@ class ServeCommandTests {
         private final Thread thread;
 
         Serving(Object... options) {
-            List<String> arguments = new ArrayList<>(List.of("serve", "--model", bundle.toString(), "--port", "0"));
+            List<String> arguments = new ArrayList<>(List.of("serve", "--port", "0"));
+            if (!List.of(options).contains("--model")) {
+                arguments.addAll(List.of("--model", bundle.toString()));
+            }
             for (Object option : options) {
                 arguments.add(option.toString());
             }
@@ -129,6 +132,47 @@ class ServeCommandTests {
         assertThat(serving.out.toString())
                 .contains("serving 'random-3' at http://127.0.0.1:")
                 .endsWith("stopped\n");
+    }
+
+    @Test
+    void servesWhatPredictWritesWithTheSameOptionsAndModels() throws Exception {
+        Path second = folder.resolve("second");
+        ModelBundle first = ModelBundle.read(bundle);
+        new ModelBundle(
+                        "second",
+                        first.config(),
+                        TinyModel.weights(),
+                        first.preprocessing(),
+                        first.labels(),
+                        first.inference(),
+                        first.provenance())
+                .write(second);
+        Object[][] ways = {
+            {"--overlap", 0.25, "--threads", 1},
+            {"--tta", "--threads", 1},
+            {"--blend", "constant", "--roi", "32,64,32", "--window-batch", 1, "--threads", 1},
+            {"--postprocess", "keep_largest@1", "remove_small=60", "--threads", 1},
+            {"--model", bundle + "," + second, "--tta-axes", 2, "--threads", 1}
+        };
+        List<byte[]> seen = new ArrayList<>();
+        for (int n = 0; n < ways.length; n++) {
+            Path output = folder.resolve("way" + n);
+            List<Object> arguments =
+                    new ArrayList<>(List.of("predict", "--input", scan, "--output", output, "--quiet"));
+            if (!List.of(ways[n]).contains("--model")) {
+                arguments.addAll(List.of("--model", bundle));
+            }
+            arguments.addAll(List.of(ways[n]));
+            assertThat(Run.of(arguments.toArray()).code()).isZero();
+            byte[] expected = Files.readAllBytes(output.resolve("scan.nii.gz"));
+            try (Serving serving = new Serving(ways[n])) {
+                assertThat(post(serving.url(), Optional.empty()).body())
+                        .as("way %d", n)
+                        .isEqualTo(expected);
+            }
+            assertThat(seen).noneMatch(other -> java.util.Arrays.equals(other, expected));
+            seen.add(expected);
+        }
     }
 
     @Test

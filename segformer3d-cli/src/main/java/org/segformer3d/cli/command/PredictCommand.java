@@ -8,12 +8,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.PredictionProgress;
 import org.segformer3d.cli.console.Progress;
@@ -21,32 +18,27 @@ import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.DicomInputs;
 import org.segformer3d.cli.option.DicomSegmentations;
-import org.segformer3d.cli.option.GridConverter;
-import org.segformer3d.cli.option.MemoryConverter;
+import org.segformer3d.cli.option.InferenceOptions;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
-import org.segformer3d.eval.bundle.ModelBundle;
-import org.segformer3d.eval.inference.Blend;
-import org.segformer3d.eval.inference.InferenceSpec;
-import org.segformer3d.eval.inference.MemoryBudget;
+import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.PredictionJob;
 import org.segformer3d.eval.inference.PredictionOutput;
 import org.segformer3d.eval.inference.PredictionReport;
 import org.segformer3d.eval.inference.PredictionRun;
 import org.segformer3d.eval.inference.ProcessMemory;
 import org.segformer3d.eval.inference.Segmenter;
-import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.api.config.ConfigException;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** Segments scans. */
 @Command(
@@ -97,52 +89,8 @@ public final class PredictCommand implements Callable<Integer> {
     @Option(names = "--output", paramLabel = "DIR", required = true, description = "Folder to write to.")
     private Path output;
 
-    @Option(
-            names = "--roi",
-            paramLabel = "D,H,W",
-            converter = GridConverter.class,
-            description = "Size of the sliding window (default: the model's).")
-    private Optional<Grid> roi = Optional.empty();
-
-    @Option(
-            names = "--overlap",
-            paramLabel = "F",
-            description = "Overlap of neighbouring windows, in [0, 1) (default: the model's).")
-    private Optional<Double> overlap = Optional.empty();
-
-    @Option(
-            names = "--blend",
-            paramLabel = "KIND",
-            converter = BlendConverter.class,
-            description = "gaussian or constant weights of a window's voxels (default: the model's).")
-    private Optional<Blend> blend = Optional.empty();
-
-    @Option(
-            names = "--window-batch",
-            paramLabel = "N",
-            description = "Windows computed at once (default: the model's).")
-    private Optional<Integer> windowBatch = Optional.empty();
-
-    @Option(
-            names = "--tta",
-            description = "Average over mirrored copies along the axes of --tta-axes; takes up to 8 times as long.")
-    private boolean mirror;
-
-    @Option(
-            names = "--tta-axes",
-            paramLabel = "AXES",
-            split = ",",
-            description = "Axes to mirror, out of 0, 1, 2 (default: the model's, or all).")
-    private List<Integer> mirrorAxes = new ArrayList<>();
-
-    @Option(
-            names = "--postprocess",
-            paramLabel = "STEP",
-            arity = "1..*",
-            description =
-                    "Clean the labels, step by step: keep_largest (component), remove_small=MM3, fill_holes; @1+2 after a"
-                            + " step limits it to labels 1 and 2; none for nothing (default: the model's).")
-    private List<String> postprocessing = new ArrayList<>();
+    @Mixin
+    private InferenceOptions inference;
 
     @Option(names = "--save-logits", description = "Also write logits/CASE.nii.gz.")
     private boolean saveLogits;
@@ -157,20 +105,9 @@ public final class PredictCommand implements Callable<Integer> {
     private boolean saveUncertainty;
 
     @Option(
-            names = "--memory",
-            paramLabel = "SIZE",
-            converter = MemoryConverter.class,
-            description =
-                    "Memory the process may take, for example 4GiB, or 50%% of what there is (default: 80%% of what"
-                            + " the machine and its limits leave). Each case is predicted the fastest way that is estimated to fit,"
-                            + " or refused with what it needs; --verbose shows the plan.")
-    private MemoryBudget memory = MemoryBudget.AVAILABLE;
-
-    @Option(
             names = "--continue",
-            description =
-                    "Leave cases out whose results are in the output folder already, made by this model in this way"
-                            + " from the same files.")
+            description = "Leave cases out whose results are in the output folder already, made by these models in this"
+                    + " way, in the same precision, from the same files.")
     private boolean continuing;
 
     @Option(names = "--quiet", description = "Show no progress.")
@@ -184,13 +121,12 @@ public final class PredictCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        ModelBundle bundle = source.read();
-        ModelBundle adjusted = bundle.withInference(adjusted(bundle.inference()));
+        Ensemble models = inference.applyTo(source.readEnsemble());
         Outputs.checkFolder(output);
-        Optional<DicomSegmentations> segmentations = segmentations(bundle);
+        Optional<DicomSegmentations> segmentations = segmentations(models.first());
         try (DicomInputs converted =
-                DicomInputs.convert(inputs, series, bundle.config().inChannels())) {
-            return predict(adjusted, converted, segmentations);
+                DicomInputs.convert(inputs, series, models.first().config().inChannels())) {
+            return predict(models, converted, segmentations);
         }
     }
 
@@ -208,7 +144,7 @@ public final class PredictCommand implements Callable<Integer> {
         }
     }
 
-    private int predict(ModelBundle adjusted, DicomInputs converted, Optional<DicomSegmentations> segmentations)
+    private int predict(Ensemble models, DicomInputs converted, Optional<DicomSegmentations> segmentations)
             throws IOException {
         PredictionJob job = new PredictionJob(
                 converted.paths(),
@@ -219,9 +155,9 @@ public final class PredictCommand implements Callable<Integer> {
         long start = System.nanoTime();
         PredictionReport report;
         // The first case is read while the backend's libraries are loaded.
-        try (PredictionRun run = job.start(adjusted);
+        try (PredictionRun run = job.start(models);
                 Backend backend = selection.open();
-                Segmenter segmenter = Segmenter.open(backend, adjusted, memory);
+                Segmenter segmenter = Segmenter.open(backend, models, inference.memory());
                 Interruption interruption = new Interruption()) {
             PredictionProgress progress = new PredictionProgress(
                     json ? null : out,
@@ -272,40 +208,6 @@ public final class PredictCommand implements Callable<Integer> {
         return Boolean.TRUE.equals(spec.root().findOption("--verbose").getValue());
     }
 
-    private InferenceSpec adjusted(InferenceSpec inference) {
-        try {
-            InferenceSpec result = inference;
-            if (roi.isPresent()) {
-                result = result.withRoi(roi.get());
-            }
-            if (overlap.isPresent()) {
-                result = result.withOverlap(overlap.get());
-            }
-            if (blend.isPresent()) {
-                result = result.withBlend(blend.get());
-            }
-            if (windowBatch.isPresent()) {
-                result = result.withBatchSize(windowBatch.get());
-            }
-            if (!mirrorAxes.isEmpty()) {
-                result = result.withMirrorAxes(mirrorAxes);
-            } else if (mirror && result.mirrorAxes().isEmpty()) {
-                result = result.withMirrorAxes(List.of(0, 1, 2));
-            }
-            if (!postprocessing.isEmpty()) {
-                result = result.withPostprocessing(
-                        postprocessing.equals(List.of("none"))
-                                ? List.of()
-                                : postprocessing.stream()
-                                        .map(PostprocessingStep::parse)
-                                        .toList());
-            }
-            return result;
-        } catch (ConfigException e) {
-            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-        }
-    }
-
     private static Map<String, Object> map(PredictionReport report, Duration time) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("written", report.written().stream().map(Path::toString).toList());
@@ -318,17 +220,5 @@ public final class PredictCommand implements Callable<Integer> {
         map.put("seconds", time.toMillis() / 1000.0);
         ProcessMemory.peakBytes().ifPresent(bytes -> map.put("peak_memory_bytes", bytes));
         return map;
-    }
-
-    /** Reads how windows are blended. */
-    static final class BlendConverter implements ITypeConverter<Blend> {
-        @Override
-        public Blend convert(String text) {
-            try {
-                return Blend.parse(text);
-            } catch (ConfigException e) {
-                throw new TypeConversionException(e.getMessage());
-            }
-        }
     }
 }

@@ -12,12 +12,11 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.BytesConverter;
-import org.segformer3d.cli.option.MemoryConverter;
+import org.segformer3d.cli.option.InferenceOptions;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
 import org.segformer3d.cli.option.SecondsConverter;
-import org.segformer3d.eval.bundle.ModelBundle;
-import org.segformer3d.eval.inference.MemoryBudget;
+import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.Segmenter;
 import org.segformer3d.server.Limits;
 import org.segformer3d.server.SegmentationServer;
@@ -144,14 +143,8 @@ public final class ServeCommand implements Callable<Integer> {
             description = "How long accepted scans may go on after Ctrl-C or a polite kill, up to 100 (default: 30).")
     private Optional<Duration> grace = Optional.empty();
 
-    @Option(
-            names = "--memory",
-            paramLabel = "SIZE",
-            converter = MemoryConverter.class,
-            description =
-                    "Memory the process may take, for example 4GiB, or 50%% of what there is (default: 80%% of what the"
-                            + " machine and its limits leave). Each scan is predicted the fastest way that is estimated to fit.")
-    private MemoryBudget memory = MemoryBudget.AVAILABLE;
+    @Mixin
+    private InferenceOptions inference;
 
     @Mixin
     private BackendSelection selection;
@@ -162,20 +155,20 @@ public final class ServeCommand implements Callable<Integer> {
         if (options.datastore().isPresent()) {
             Outputs.checkFolder(options.datastore().get());
         }
-        ModelBundle bundle = source.read();
+        Ensemble models = inference.applyTo(source.readEnsemble());
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         // Open until all is closed: an interrupted process ends as soon as this is.
         try (Interruption interruption = new Interruption();
                 Backend backend = selection.open();
-                Segmenter segmenter = Segmenter.open(backend, bundle, memory);
+                Segmenter segmenter = Segmenter.open(backend, models, inference.memory());
                 SegmentationServer server = SegmentationServer.start(segmenter, options)) {
             if (options.token().isEmpty()
                     && !InetAddress.getByName(options.host()).isLoopbackAddress()) {
                 err.println("segformer3d: anybody who reaches " + server.url()
                         + " can use this server and read its datastore; ask for a token with --token-file");
             }
-            out.println("serving '" + bundle.name() + "' at " + server.url() + " (" + backend.name() + " on "
+            out.println("serving '" + models.name() + "' at " + server.url() + " (" + backend.name() + " on "
                     + backend.device() + "); Ctrl-C stops it");
             out.flush();
             err.flush();

@@ -1,12 +1,17 @@
 package org.segformer3d.cli.option;
 
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.labels.LabelSpec;
@@ -14,6 +19,7 @@ import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
+import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.InferenceSpec;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
@@ -30,8 +36,14 @@ public final class ModelSource {
     @Spec(Target.MIXEE)
     private CommandSpec spec;
 
-    @Option(names = "--model", paramLabel = "BUNDLE", description = "Model bundle: a folder or a zip file.")
-    private Optional<Path> model = Optional.empty();
+    @Option(
+            names = "--model",
+            paramLabel = "BUNDLE",
+            arity = "1..*",
+            description =
+                    "Model bundle: a folder or a zip file. Where a command predicts, several, a comma list or a quoted"
+                            + " pattern such as 'runs/fold*/bundle' make an ensemble: the mean of their probabilities.")
+    private List<String> models = new ArrayList<>();
 
     @Option(
             names = "--config",
@@ -46,19 +58,97 @@ public final class ModelSource {
     private Optional<Path> weights = Optional.empty();
 
     /**
-     * Reads the model.
+     * Reads the model, of which there must be one.
      *
-     * @throws ParameterException when neither or both ways are given
+     * @throws ParameterException when neither or both ways are given, or several bundles
      * @throws IOException when a file can't be read
      */
     public ModelBundle read() throws IOException {
+        Ensemble ensemble = readEnsemble();
+        if (ensemble.size() > 1) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--model: found " + ensemble.size()
+                            + " bundles, expected one; only predict and serve take several");
+        }
+        return ensemble.first();
+    }
+
+    /**
+     * Reads the model, or several.
+     *
+     * @throws ParameterException when neither or both ways are given
+     * @throws ConfigException when several don't fit together
+     * @throws IOException when a file can't be read
+     */
+    public Ensemble readEnsemble() throws IOException {
         boolean complete = config.isPresent() && weights.isPresent();
         boolean partial = config.isPresent() || weights.isPresent();
-        if (model.isPresent() == partial || partial && !complete) {
+        if (models.isEmpty() != partial || partial && !complete) {
             throw new ParameterException(
                     spec.commandLine(), "expected either --model BUNDLE or both --config FILE and --weights PATH");
         }
-        return model.isPresent() ? ModelBundle.read(model.get()) : assemble(config.get(), weights.get());
+        if (partial) {
+            return Ensemble.of(assemble(config.get(), weights.get()));
+        }
+        List<ModelBundle> members = new ArrayList<>();
+        List<String> names = new ArrayList<>();
+        for (String text : models) {
+            for (Path path : paths(text)) {
+                members.add(ModelBundle.read(path));
+                names.add(path.toString());
+            }
+        }
+        return new Ensemble(members, names);
+    }
+
+    /** Returns the paths that a text names: itself where it is one, else the parts of a list, else what a pattern matches. */
+    private static List<Path> paths(String text) throws IOException {
+        try {
+            if (Files.exists(Path.of(text))) {
+                return List.of(Path.of(text));
+            }
+        } catch (InvalidPathException e) {
+            // Then it can only be a list or a pattern.
+        }
+        List<Path> paths = new ArrayList<>();
+        if (text.contains(",")) {
+            for (String part : text.split(",")) {
+                if (!part.isBlank()) {
+                    paths.addAll(paths(part.strip()));
+                }
+            }
+            return paths;
+        }
+        if (!text.matches(".*[*?\\[{].*")) {
+            return List.of(Path.of(text));
+        }
+        paths.addAll(matches(text));
+        if (paths.isEmpty()) {
+            throw new NoSuchFileException(text, null, "no bundle matches this pattern");
+        }
+        return paths;
+    }
+
+    /** Returns what a pattern matches, sorted; each part of it matches one folder's entries. */
+    private static List<Path> matches(String pattern) throws IOException {
+        Path whole = Path.of(pattern);
+        List<Path> found = List.of(whole.isAbsolute() ? whole.getRoot() : Path.of(""));
+        for (Path part : whole) {
+            List<Path> next = new ArrayList<>();
+            for (Path folder : found) {
+                if (Files.exists(folder.resolve(part))) {
+                    next.add(folder.resolve(part));
+                } else if (Files.isDirectory(folder)) {
+                    try (DirectoryStream<Path> entries = Files.newDirectoryStream(folder, part.toString())) {
+                        entries.forEach(entry -> next.add(folder.resolve(entry.getFileName())));
+                    }
+                }
+            }
+            next.sort(null);
+            found = next;
+        }
+        return found;
     }
 
     /** Makes a bundle from an experiment and weights. */
@@ -108,7 +198,7 @@ public final class ModelSource {
         if (dataset.type().isOfficial() && model.numClasses() == 3 && mode == LabelSpec.Mode.SIGMOID) {
             return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021");
         }
-        if (dataset.root().filter(java.nio.file.Files::isDirectory).isPresent()) {
+        if (dataset.root().filter(Files::isDirectory).isPresent()) {
             DatasetLayout layout = dataset.type().isOfficial()
                     ? DatasetLayout.FOLDERS
                     : dataset.type().layout();

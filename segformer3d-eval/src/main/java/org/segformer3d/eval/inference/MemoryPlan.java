@@ -5,6 +5,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.stream.Collectors;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 
@@ -12,9 +13,9 @@ import org.segformer3d.api.config.SegFormer3DConfig;
  * How a case is predicted within a memory budget, and what that is estimated to take: chosen before the first window.
  *
  * <p>The ways are, the fastest first: everything at once; one batch of windows instead of two; fewer windows a batch; strips, whose
- * windows at the seams are predicted twice. Labels are the same in all of them.
+ * windows at the seams are predicted twice. Labels are the same in all of them. An ensemble's members follow one another strip by strip.
  *
- * @param window the sliding window, with the batch size taken, never {@code null}
+ * @param passes the sliding windows of the ensemble's members, with the batch sizes taken, at least one
  * @param stream how it goes over the volume, never {@code null}
  * @param windows windows to predict, those of two strips counted twice
  * @param logitsInMemory whether logits that are to be kept stay in memory; else they go to a temporary file
@@ -22,13 +23,13 @@ import org.segformer3d.api.config.SegFormer3DConfig;
  * @param budget bytes the process may take
  */
 public record MemoryPlan(
-        SlidingWindow window, StreamPlan stream, int windows, boolean logitsInMemory, Parts parts, long budget) {
+        List<SlidingWindow> passes, StreamPlan stream, int windows, boolean logitsInMemory, Parts parts, long budget) {
     /**
      * Estimated bytes.
      *
      * @param process Java, libraries, weights
      * @param image the prepared image
-     * @param sums weighted logits of the slices under way, batches, blocks
+     * @param sums weighted logits of the slices under way, batches, blocks, and the mean of an ensemble's members
      * @param network the network's own on one batch
      * @param labels the label map on its way back and to its file
      * @param logits kept logits
@@ -61,9 +62,28 @@ public record MemoryPlan(
 
     /** Validates. */
     public MemoryPlan {
-        Objects.requireNonNull(window, "window");
+        passes = List.copyOf(passes);
         Objects.requireNonNull(stream, "stream");
         Objects.requireNonNull(parts, "parts");
+    }
+
+    /** Returns the first member's sliding window, which for one bundle is all there is. */
+    public SlidingWindow window() {
+        return passes.get(0);
+    }
+
+    /**
+     * A network and how it is moved over a scan.
+     *
+     * @param fused whether its form computes one sample of a batch after the other
+     * @param weightBytes what its weights take
+     */
+    record Member(InferenceSpec inference, SegFormer3DConfig config, boolean fused, long weightBytes) {
+        SlidingWindow window(int mostAtOnce) {
+            SlidingWindow given = inference.window();
+            return new SlidingWindow(
+                    given.roi(), given.overlap(), given.blend(), Math.min(given.batchSize(), mostAtOnce));
+        }
     }
 
     /**
@@ -80,17 +100,15 @@ public record MemoryPlan(
     /**
      * Chooses the fastest way within a budget.
      *
-     * @param fused whether the network's form computes one sample of a batch after the other
+     * @param members the networks, at least one
      * @param budget bytes the process may take
      * @param heapLimit bytes Java's heap may take
      * @throws MemoryExceededException when there is none
      */
-    static MemoryPlan choose(
-            InferenceSpec inference, SegFormer3DConfig config, boolean fused, Task task, long budget, long heapLimit) {
-        SlidingWindow window = inference.window();
+    static MemoryPlan choose(List<Member> members, Task task, long budget, long heapLimit) {
         MemoryPlan best = null;
         MemoryPlan smallest = null;
-        for (MemoryPlan plan : candidates(inference, config, fused, task, budget)) {
+        for (MemoryPlan plan : candidates(members, task, budget)) {
             long total = plan.parts.total();
             if (smallest == null || total < smallest.parts.total()) {
                 smallest = plan;
@@ -116,21 +134,26 @@ public record MemoryPlan(
                 task.name + ": needs " + mebibytes(least.total()) + " of memory at least (" + least(least)
                         + "), but may use " + mebibytes(budget) + "; raise --memory"
                         + (task.keepLogits && !task.scratch ? ", don't keep logits" : "")
-                        + " or take a smaller window than " + window.roi() + " (--roi)",
+                        + " or take a smaller window than " + smallest.window().roi() + " (--roi)",
                 least.total());
     }
 
     private static final Comparator<MemoryPlan> COST = Comparator.comparingDouble(
                     (MemoryPlan plan) -> plan.windows * (plan.stream.ahead() ? 1 : WAITING))
             .thenComparing(plan -> plan.logitsInMemory ? 0 : 1)
-            .thenComparing(plan -> -plan.window.batchSize())
+            .thenComparing(plan -> -plan.window().batchSize())
             .thenComparing(plan -> plan.parts.total());
 
-    private static List<MemoryPlan> candidates(
-            InferenceSpec inference, SegFormer3DConfig config, boolean fused, Task task, long budget) {
+    private static List<MemoryPlan> candidates(List<Member> members, Task task, long budget) {
         List<MemoryPlan> plans = new ArrayList<>();
-        SlidingWindow given = inference.window();
-        int rows = Math.max(task.size.height(), given.roi().height());
+        SlidingWindow given = members.get(0).inference.window();
+        // An ensemble's strips are the image's rows: its windows may differ, and so does what they are padded to.
+        int rows =
+                members.size() == 1 ? Math.max(task.size.height(), given.roi().height()) : task.size.height();
+        int most = members.stream()
+                .mapToInt(member -> member.inference.batchSize())
+                .max()
+                .orElseThrow();
         int interval = interval(given);
         int last = 0;
         for (int strips = 1; strips <= MOST_STRIPS; strips++) {
@@ -140,16 +163,18 @@ public record MemoryPlan(
                 continue;
             }
             last = height;
-            for (int batch = given.batchSize(); batch >= 1; batch /= 2) {
-                SlidingWindow window = new SlidingWindow(given.roi(), given.overlap(), given.blend(), batch);
+            for (int batch = most; batch >= 1; batch /= 2) {
+                int atOnce = batch;
+                List<SlidingWindow> passes =
+                        members.stream().map(member -> member.window(atOnce)).toList();
                 for (boolean ahead : new boolean[] {true, false}) {
                     StreamPlan stream = new StreamPlan(strips == 1 ? Integer.MAX_VALUE : height, ahead);
-                    int windows = window.windows(task.size, stream);
+                    int windows = windows(passes, stream, task.size);
                     for (boolean inMemory : task.keepLogits && task.scratch
                             ? new boolean[] {true, false}
                             : new boolean[] {task.keepLogits}) {
-                        Parts parts = parts(inference, window, stream, config, fused, task, inMemory);
-                        plans.add(new MemoryPlan(window, stream, windows, inMemory, parts, budget));
+                        Parts parts = parts(members, passes, stream, task, inMemory);
+                        plans.add(new MemoryPlan(passes, stream, windows, inMemory, parts, budget));
                     }
                 }
             }
@@ -157,29 +182,53 @@ public record MemoryPlan(
         return plans;
     }
 
+    private static int windows(List<SlidingWindow> passes, StreamPlan stream, Grid size) {
+        if (passes.size() == 1) {
+            return passes.get(0).windows(size, stream);
+        }
+        int count = 0;
+        for (int[] strip : strips(size.height(), stream)) {
+            for (SlidingWindow window : passes) {
+                count = Math.addExact(count, window.windows(size, stream, strip[0], strip[1]));
+            }
+        }
+        return count;
+    }
+
+    /** Returns the strips that an ensemble's members go over one after the other: the image's rows, from and to. */
+    List<int[]> strips(int height) {
+        return strips(height, stream);
+    }
+
+    private static List<int[]> strips(int height, StreamPlan stream) {
+        List<int[]> strips = new ArrayList<>();
+        for (int from = 0; from < height; from += Math.min(stream.rows(), height)) {
+            strips.add(new int[] {from, (int) Math.min((long) from + stream.rows(), height)});
+        }
+        return strips;
+    }
+
     private static int interval(SlidingWindow window) {
         return Math.max(1, (int) (window.roi().height() * (1 - window.overlap())));
     }
 
     private static Parts parts(
-            InferenceSpec inference,
-            SlidingWindow window,
-            StreamPlan stream,
-            SegFormer3DConfig config,
-            boolean fused,
-            Task task,
-            boolean logitsInMemory) {
+            List<Member> members, List<SlidingWindow> passes, StreamPlan stream, Task task, boolean logitsInMemory) {
         long voxels = voxels(task.size);
         long inputVoxels = voxels(task.input);
-        long batchVoxels = voxels(window.roi()) * window.batchSize();
-        int channels = config.inChannels();
-        int classes = config.numClasses();
-        long perVoxel = NETWORK_PER_VOXEL * Math.max(1, config.embedDims().get(0)) / DEFAULT_WIDTH;
-        // The paper's form keeps the whole batch's intermediate results, several times as many.
-        long network = batchVoxels * Float.BYTES * (channels + 2L * classes)
-                + (fused ? voxels(window.roi()) * perVoxel : batchVoxels * perVoxel * 6);
-        if (!inference.mirrorAxes().isEmpty()) {
-            network += batchVoxels * Float.BYTES * (channels + 2L * classes);
+        int channels = members.get(0).config.inChannels();
+        int classes = members.get(0).config.numClasses();
+        long process = PROCESS;
+        long network = 0;
+        long sums = 0;
+        for (int m = 0; m < passes.size(); m++) {
+            network = Math.max(network, network(members.get(m), passes.get(m)));
+            sums = Math.max(sums, passes.get(m).bytes(task.size, channels, classes, stream));
+            // Those as they were read and as the backend prepared them.
+            process += m == 0 ? 0 : 2 * members.get(m).weightBytes;
+        }
+        if (passes.size() > 1) {
+            sums += ProbabilityMean.bytes(classes, task.size, Math.min(stream.rows(), task.size.height()));
         }
         // Kept as bytes or 16-bit numbers, then as float32 in both geometries.
         long labels = 2 * voxels + (task.size.equals(task.input) ? 6 : 10) * inputVoxels;
@@ -188,13 +237,22 @@ public record MemoryPlan(
             // Beside those kept there is a channel on its way back.
             logits = (logitsInMemory ? voxels * classes * Float.BYTES : 0) + 2 * Float.BYTES * (voxels + inputVoxels);
         }
-        return new Parts(
-                PROCESS,
-                voxels * channels * Float.BYTES,
-                window.bytes(task.size, channels, classes, stream) + voxels,
-                network,
-                labels,
-                logits);
+        return new Parts(process, voxels * channels * Float.BYTES, sums + voxels, network, labels, logits);
+    }
+
+    private static long network(Member member, SlidingWindow window) {
+        long batchVoxels = voxels(window.roi()) * window.batchSize();
+        int channels = member.config.inChannels();
+        int classes = member.config.numClasses();
+        long perVoxel =
+                NETWORK_PER_VOXEL * Math.max(1, member.config.embedDims().get(0)) / DEFAULT_WIDTH;
+        // The paper's form keeps the whole batch's intermediate results, several times as many.
+        long network = batchVoxels * Float.BYTES * (channels + 2L * classes)
+                + (member.fused ? voxels(window.roi()) * perVoxel : batchVoxels * perVoxel * 6);
+        if (!member.inference.mirrorAxes().isEmpty()) {
+            network += batchVoxels * Float.BYTES * (channels + 2L * classes);
+        }
+        return network;
     }
 
     private static long voxels(Grid size) {
@@ -208,7 +266,7 @@ public record MemoryPlan(
 
     /** Returns how many strips the volume is cut into. */
     public int strips(Grid size) {
-        int rows = Math.max(size.height(), window.roi().height());
+        int rows = passes.size() == 1 ? Math.max(size.height(), window().roi().height()) : size.height();
         return (int) (((long) rows + stream.rows() - 1) / stream.rows());
     }
 
@@ -225,8 +283,10 @@ public record MemoryPlan(
     /** Returns one line that says what is done and why. */
     @Override
     public String toString() {
-        return windows + (windows == 1 ? " window" : " windows") + " of " + window.roi() + ", "
-                + window.batchSize() + " at once" + (stream.ahead() ? ", read ahead" : "")
+        return windows + (windows == 1 ? " window" : " windows") + " of "
+                + passes.stream().map(pass -> pass.roi().toString()).distinct().collect(Collectors.joining(" and "))
+                + (passes.size() == 1 ? "" : " by " + passes.size() + " models") + ", "
+                + window().batchSize() + " at once" + (stream.ahead() ? ", read ahead" : "")
                 + (stream.rows() == Integer.MAX_VALUE ? "" : ", in strips of " + stream.rows() + " rows")
                 + (parts.logits == 0 ? "" : logitsInMemory ? ", logits in memory" : ", logits in a temporary file")
                 + "; estimated memory " + mebibytes(bytes()) + " (" + least(parts) + "), may use "

@@ -3,11 +3,11 @@ package org.segformer3d.eval.inference;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.PredictionInputs;
-import org.segformer3d.eval.bundle.ModelBundle;
 
 /**
  * Segments many cases; a case that fails doesn't keep the others from being done. While one is predicted the next is read and the last
@@ -15,8 +15,8 @@ import org.segformer3d.eval.bundle.ModelBundle;
  *
  * @param inputs files and folders as {@link PredictionInputs#find} takes them, at least one
  * @param output where results are written, never {@code null}
- * @param continuing whether cases are left out whose results are there already, made by the same model in the same way from the same
- *     files
+ * @param continuing whether cases are left out whose results are there already, made by the same models in the same way, in the same
+ *     compute type, from the same files
  */
 public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean continuing) {
     /** Validates. */
@@ -34,20 +34,20 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
     }
 
     /**
-     * Finds the cases and begins to read the first one, for which no backend is needed yet.
+     * Finds the cases and begins to read the first one, for which no backend is needed yet unless results may be there already.
      *
-     * @param bundle the model that will predict, never {@code null}
+     * @param ensemble the models that will predict, or the only one, never {@code null}
      * @return to be closed by the caller
      * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
      * @throws IOException when the inputs can't be listed
      */
-    public PredictionRun start(ModelBundle bundle) throws IOException {
+    public PredictionRun start(Ensemble ensemble) throws IOException {
         PredictionInputs.Found found =
-                PredictionInputs.search(inputs, bundle.config().inChannels());
+                PredictionInputs.search(inputs, ensemble.first().config().inChannels());
         if (found.cases().isEmpty()) {
             throw found.refused().values().iterator().next();
         }
-        return new PredictionRun(bundle, found.cases(), found.refused(), output, continuing);
+        return new PredictionRun(ensemble, found.cases(), found.refused(), output, continuing);
     }
 
     /**
@@ -62,7 +62,7 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
      */
     public PredictionReport run(Segmenter segmenter, PredictionListener listener) throws IOException {
         Objects.requireNonNull(listener, "listener");
-        try (PredictionRun run = start(segmenter.bundle())) {
+        try (PredictionRun run = start(segmenter.ensemble())) {
             return run.finish(segmenter, listener);
         }
     }
@@ -75,7 +75,7 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
     public static PredictionReport run(
             Segmenter segmenter, List<Case> cases, PredictionOutput output, PredictionListener listener) {
         Objects.requireNonNull(listener, "listener");
-        try (PredictionRun run = new PredictionRun(segmenter.bundle(), cases, java.util.Map.of(), output, false)) {
+        try (PredictionRun run = new PredictionRun(segmenter.ensemble(), cases, Map.of(), output, false)) {
             return run.finish(segmenter, listener);
         }
     }

@@ -8,11 +8,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.nifti.NiftiWriter;
-import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.result.Json;
 
 /**
@@ -87,11 +87,12 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
     }
 
     /**
-     * Returns whether everything that is to be written of a case is there, made from the same files by the same model in the same way.
+     * Returns whether everything that is to be written of a case is there, made from the same files by the same models in the same way.
+     * Backend and device may be others: they change nothing but the rounding.
      *
      * @throws IOException when an input can't be read
      */
-    boolean isDone(Case input, ModelBundle bundle) throws IOException {
+    boolean isDone(Case input, Ensemble ensemble, DType computeType) throws IOException {
         Path json = folder.resolve(input.id() + ".json");
         boolean there = Files.isRegularFile(labelFile(input.id()))
                 && Files.isRegularFile(json)
@@ -111,8 +112,9 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
                 || !FORMAT.equals(found.get("format"))
                 || !(provenance.get("model") instanceof Map<?, ?> model)
                 || !(provenance.get("inputs") instanceof List<?> inputs)
-                || !bundle.weights().hash().equals(model.get("weights_hash"))
-                || !bundle.configurationHash().equals(model.get("configuration_hash"))
+                || !ensemble.weightsHash().equals(model.get("weights_hash"))
+                || !ensemble.configurationHash().equals(model.get("configuration_hash"))
+                || !computeType.toString().equals(provenance.get("compute_type"))
                 || inputs.size() != input.images().size()) {
             return false;
         }

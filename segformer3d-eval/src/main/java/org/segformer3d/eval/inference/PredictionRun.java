@@ -15,8 +15,8 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.result.CaseFailure;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -29,7 +29,7 @@ public final class PredictionRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(PredictionRun.class);
     private static final long POLL_MILLIS = 50;
 
-    private final ModelBundle bundle;
+    private final Ensemble ensemble;
     private final CaseLoader loader;
     private final List<Case> cases;
     private final Map<String, IOException> refused;
@@ -41,6 +41,7 @@ public final class PredictionRun implements AutoCloseable {
     private final TreeMap<Integer, Path> skipped = new TreeMap<>();
     private final TreeMap<Integer, CaseFailure> failures = new TreeMap<>();
     private PredictionListener listener = PredictionListener.NONE;
+    private DType computeType;
     private Future<Input> next;
     private Writing writing;
 
@@ -53,18 +54,19 @@ public final class PredictionRun implements AutoCloseable {
     private record Written(SegmentationResult result, Path file) {}
 
     PredictionRun(
-            ModelBundle bundle,
+            Ensemble ensemble,
             List<Case> cases,
             Map<String, IOException> refused,
             PredictionOutput output,
             boolean continuing) {
-        this.bundle = bundle;
-        this.loader = new CaseLoader(bundle);
+        this.ensemble = ensemble;
+        this.loader = new CaseLoader(ensemble.first());
         this.cases = List.copyOf(cases);
         this.refused = refused;
         this.output = Objects.requireNonNull(output, "output");
         this.continuing = continuing;
-        if (!cases.isEmpty()) {
+        // Whether a result is to be kept depends on what the backend computes in.
+        if (!cases.isEmpty() && !continuing) {
             read(0);
         }
     }
@@ -80,7 +82,7 @@ public final class PredictionRun implements AutoCloseable {
     /**
      * Segments all cases.
      *
-     * @param segmenter of the bundle this was started with; stays the caller's
+     * @param segmenter of the models this was started with; stays the caller's
      * @param told how it goes, never {@code null}
      * @return what was written and what failed
      * @throws CancellationException when the listener throws it or says so; what was written stays, and nothing else is left
@@ -88,6 +90,10 @@ public final class PredictionRun implements AutoCloseable {
      */
     public PredictionReport finish(Segmenter segmenter, PredictionListener told) {
         this.listener = Objects.requireNonNull(told, "listener");
+        this.computeType = segmenter.backend().options().computeType();
+        if (!cases.isEmpty() && continuing) {
+            read(0);
+        }
         List<CaseFailure> all = new ArrayList<>();
         refused.forEach((id, reason) -> {
             CaseFailure failure = CaseFailure.of(id, reason);
@@ -174,7 +180,7 @@ public final class PredictionRun implements AutoCloseable {
         Case input = cases.get(n);
         next = reader.submit(() -> {
             output.requireApartFrom(input);
-            if (continuing && output.isDone(input, bundle)) {
+            if (continuing && output.isDone(input, ensemble, computeType)) {
                 return new Input(null, output.labelFile(input.id()));
             }
             return new Input(loader.load(input), null);

@@ -80,7 +80,8 @@ public final class SegmentationResult {
     }
 
     /**
-     * Returns the logits, one channel per region, in the input's geometry; ±30 where preprocessing cropped the input away.
+     * Returns the logits, one channel per region, in the input's geometry; ±30 where preprocessing cropped the input away. Those of an
+     * {@link Ensemble} are the ones whose softmax or sigmoid is the mean of its members' probabilities.
      *
      * @throws IllegalStateException when the request didn't ask to keep them
      * @throws UncheckedIOException when they are in a temporary file that can't be read

@@ -4,12 +4,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.model.SegmentationModel;
@@ -23,7 +24,8 @@ import org.segformer3d.eval.inference.SegmentationResult.Phase;
 import org.segformer3d.eval.result.Provenance;
 
 /**
- * A model bundle loaded on a backend, ready to segment scans: reading, preprocessing, sliding window, and back to the scan's geometry.
+ * A model bundle, or an {@link Ensemble} of several, loaded on a backend, ready to segment scans: reading, preprocessing, sliding
+ * window, and back to the scan's geometry.
  *
  * <p>Safe for use by several threads at once, each with a case of its own; the time a phase took is then the time the thread waited.
  */
@@ -36,20 +38,18 @@ public final class Segmenter implements AutoCloseable {
 
     private final Backend backend;
     private final MemoryBudget budget;
-    private final ModelBundle bundle;
-    private final SegmentationModel model;
+    private final Ensemble ensemble;
+    private final List<SegmentationModel> models;
     private final CaseLoader loader;
-    private final String configurationHash;
-    private final String weightsHash;
+    private final Map<String, Object> description;
 
-    private Segmenter(Backend backend, ModelBundle bundle, SegmentationModel model, MemoryBudget budget) {
+    private Segmenter(Backend backend, Ensemble ensemble, List<SegmentationModel> models, MemoryBudget budget) {
         this.backend = backend;
         this.budget = budget;
-        this.bundle = bundle;
-        this.model = model;
-        this.loader = new CaseLoader(bundle);
-        this.configurationHash = bundle.configurationHash();
-        this.weightsHash = bundle.weights().hash();
+        this.ensemble = ensemble;
+        this.models = models;
+        this.loader = new CaseLoader(ensemble.first());
+        this.description = ensemble.toMap();
     }
 
     /**
@@ -70,14 +70,38 @@ public final class Segmenter implements AutoCloseable {
      * @see #open(Backend, ModelBundle)
      */
     public static Segmenter open(Backend backend, ModelBundle bundle, MemoryBudget budget) {
-        Objects.requireNonNull(bundle, "bundle");
-        Objects.requireNonNull(budget, "budget");
-        return new Segmenter(backend, bundle, backend.load(bundle.config(), bundle.weights()), budget);
+        return open(backend, Ensemble.of(bundle), budget);
     }
 
-    /** Returns the bundle. */
+    /**
+     * Loads bundles that predict together.
+     *
+     * @param ensemble never {@code null}
+     * @see #open(Backend, ModelBundle, MemoryBudget)
+     */
+    public static Segmenter open(Backend backend, Ensemble ensemble, MemoryBudget budget) {
+        Objects.requireNonNull(ensemble, "ensemble");
+        Objects.requireNonNull(budget, "budget");
+        List<SegmentationModel> models = new ArrayList<>();
+        try {
+            for (ModelBundle member : ensemble.members()) {
+                models.add(backend.load(member.config(), member.weights()));
+            }
+            return new Segmenter(backend, ensemble, models, budget);
+        } catch (RuntimeException | Error e) {
+            models.forEach(SegmentationModel::close);
+            throw e;
+        }
+    }
+
+    /** Returns the bundle; of an ensemble the first, with which the others agree in all that scans and labels depend on. */
     public ModelBundle bundle() {
-        return bundle;
+        return ensemble.first();
+    }
+
+    /** Returns the bundles that predict, perhaps only one. */
+    public Ensemble ensemble() {
+        return ensemble;
     }
 
     /** Returns the backend. */
@@ -154,10 +178,17 @@ public final class Segmenter implements AutoCloseable {
      * @throws MemoryExceededException when the case doesn't fit in any way
      */
     MemoryPlan plan(LoadedCase loaded, SegmentationRequest request, long bytes) {
+        List<MemoryPlan.Member> members = new ArrayList<>();
+        for (int m = 0; m < models.size(); m++) {
+            ModelBundle bundle = ensemble.members().get(m);
+            members.add(new MemoryPlan.Member(
+                    bundle.inference(),
+                    bundle.config(),
+                    models.get(m).implementation().equals("fused"),
+                    bundle.weights().elements() * Float.BYTES));
+        }
         return MemoryPlan.choose(
-                bundle.inference(),
-                bundle.config(),
-                model.implementation().equals("fused"),
+                members,
                 new MemoryPlan.Task(
                         loaded.id(),
                         loaded.scan().size(),
@@ -178,7 +209,7 @@ public final class Segmenter implements AutoCloseable {
         long start = System.nanoTime();
         long[] network = {0};
         Grid size = loaded.scan().size();
-        LabelCollector labels = new LabelCollector(bundle.labels(), size);
+        LabelCollector labels = new LabelCollector(ensemble.labels(), size);
         collectGarbage(plan);
         Optional<LogitsStore> logits =
                 request.keepLogits() ? Optional.of(store(size, request, plan)) : Optional.empty();
@@ -189,12 +220,7 @@ public final class Segmenter implements AutoCloseable {
                         labels.accept(from, row, block);
                         logits.get().accept(from, row, block);
                     };
-            plan.window().stream(
-                    bundle.inference().around(new TimedPredictor(Predictor.of(model), network)),
-                    ImageRows.of(loaded.scan()),
-                    plan.stream(),
-                    request.listener(),
-                    consumer);
+            stream(loaded, request, plan, network, consumer);
         } catch (RuntimeException | Error e) {
             logits.ifPresent(LogitsStore::close);
             if (e instanceof UncheckedIOException io) {
@@ -210,16 +236,60 @@ public final class Segmenter implements AutoCloseable {
                 loaded.id(),
                 labels.labels(),
                 logits,
-                bundle.labels(),
-                bundle.inference().postprocessing(),
+                ensemble.labels(),
+                ensemble.postprocessing(),
                 loaded.scan().restoration(),
                 plan.windows(),
                 timings,
                 provenance(loaded.files()));
     }
 
+    /** Hands out the logits of the only member, or those of all members' mean strip by strip. */
+    private void stream(
+            LoadedCase loaded, SegmentationRequest request, MemoryPlan plan, long[] network, SlabConsumer consumer) {
+        ImageRows image = ImageRows.of(loaded.scan());
+        if (models.size() == 1) {
+            plan.window().stream(predictor(0, network), image, plan.stream(), request.listener(), consumer);
+            return;
+        }
+        Grid size = image.size();
+        List<int[]> strips = plan.strips(size.height());
+        ProbabilityMean mean = new ProbabilityMean(ensemble.labels(), size, strips.get(0)[1]);
+        int[] before = {0};
+        request.listener().windowsDone(0, plan.windows());
+        for (int[] strip : strips) {
+            mean.begin(strip[0], strip[1] - strip[0]);
+            for (int m = 0; m < models.size(); m++) {
+                int[] last = {0};
+                plan.passes().get(m).stream(
+                        predictor(m, network),
+                        image,
+                        plan.stream(),
+                        strip[0],
+                        strip[1],
+                        (done, total) -> {
+                            if (done > 0) {
+                                last[0] = done;
+                                request.listener().windowsDone(before[0] + done, plan.windows());
+                            }
+                        },
+                        mean);
+                before[0] += last[0];
+                mean.next();
+            }
+            mean.handOut(consumer);
+        }
+    }
+
+    private Predictor predictor(int member, long[] network) {
+        return ensemble.members()
+                .get(member)
+                .inference()
+                .around(new TimedPredictor(Predictor.of(models.get(member)), network));
+    }
+
     private LogitsStore store(Grid size, SegmentationRequest request, MemoryPlan plan) throws IOException {
-        int classes = bundle.config().numClasses();
+        int classes = ensemble.labels().channels();
         return plan.logitsInMemory()
                 ? LogitsStore.inMemory(classes, size)
                 : LogitsStore.inFile(classes, size, request.scratch().orElseThrow());
@@ -253,27 +323,26 @@ public final class Segmenter implements AutoCloseable {
 
     private Map<String, Object> provenance(List<Map<String, Object>> files) {
         Map<String, Object> map = Provenance.of(backend);
-        map.put("implementation", model.implementation());
-        Map<String, Object> of = new LinkedHashMap<>();
-        of.put("name", bundle.name());
-        of.put("weights_hash", weightsHash);
-        of.put("configuration_hash", configurationHash);
-        of.put("inference", bundle.inference().toMap());
-        of.put("provenance", bundle.provenance());
-        map.put("model", of);
+        map.put(
+                "implementation",
+                models.stream()
+                        .map(SegmentationModel::implementation)
+                        .distinct()
+                        .collect(Collectors.joining(", ")));
+        map.put("model", description);
         map.put("inputs", files);
         return map;
     }
 
     private void requireOpen() {
-        if (model.isClosed()) {
+        if (models.get(0).isClosed()) {
             throw new IllegalStateException("the segmenter is closed");
         }
     }
 
-    /** Releases the model. Has no effect on a closed segmenter. */
+    /** Releases the models. Has no effect on a closed segmenter. */
     @Override
     public void close() {
-        model.close();
+        models.forEach(SegmentationModel::close);
     }
 }

@@ -64,15 +64,29 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
 
     /** Returns how many windows are predicted by a plan: those that reach into two strips count twice. */
     public int windows(Grid size, StreamPlan plan) {
-        int rows = Math.max(size.height(), roi.height());
+        return windows(size, plan, 0, size.height());
+    }
+
+    /** Returns how many windows are predicted by a plan for some rows of the image only. */
+    int windows(Grid size, StreamPlan plan, int fromRow, int toRow) {
         int count = 0;
-        for (int from = 0; from < rows; from += Math.min(plan.rows(), rows)) {
-            count = Math.addExact(
-                    count,
-                    windows(size, from, (int) Math.min((long) from + plan.rows(), rows))
-                            .size());
+        for (int[] strip : strips(size, plan, fromRow, toRow)) {
+            count = Math.addExact(count, windows(size, strip[0], strip[1]).size());
         }
         return count;
+    }
+
+    /** Cuts rows of the image into strips: rows of the padded volume, from and to, the padding at its edges included. */
+    private List<int[]> strips(Grid size, StreamPlan plan, int fromRow, int toRow) {
+        int padded = Math.max(size.height(), roi.height());
+        int before = (padded - size.height()) / 2;
+        int first = fromRow == 0 ? 0 : before + fromRow;
+        int end = toRow == size.height() ? padded : before + toRow;
+        List<int[]> strips = new ArrayList<>();
+        for (int from = first; from < end; from += Math.min(plan.rows(), padded)) {
+            strips.add(new int[] {from, (int) Math.min((long) from + plan.rows(), end)});
+        }
+        return strips;
     }
 
     /**
@@ -156,11 +170,23 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
     }
 
     void stream(Predictor predictor, ImageRows image, StreamPlan plan, WindowListener listener, SlabConsumer consumer) {
+        stream(predictor, image, plan, 0, image.size().height(), listener, consumer);
+    }
+
+    /** Predicts some rows of the image along its second spatial axis only; they get the logits they have in the whole. */
+    void stream(
+            Predictor predictor,
+            ImageRows image,
+            StreamPlan plan,
+            int fromRow,
+            int toRow,
+            WindowListener listener,
+            SlabConsumer consumer) {
         Objects.requireNonNull(predictor, "predictor");
         Objects.requireNonNull(plan, "plan");
         Objects.requireNonNull(listener, "listener");
         Objects.requireNonNull(consumer, "consumer");
-        new Pass(predictor, image, plan, listener, consumer).run();
+        new Pass(predictor, image, plan, listener, consumer).run(fromRow, toRow);
     }
 
     private static ImageRows rows(HostTensor image) {
@@ -266,13 +292,12 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
             weightSums = new float[ringVoxels(image.size(), plan)];
         }
 
-        void run() {
+        void run(int fromRow, int toRow) {
             List<Batch> all = new ArrayList<>();
-            for (int from = 0; from < padded[1]; from += Math.min(plan.rows(), padded[1])) {
-                int to = (int) Math.min((long) from + plan.rows(), padded[1]);
-                List<int[]> windows = windows(image.size(), from, to);
+            for (int[] strip : strips(image.size(), plan, fromRow, toRow)) {
+                List<int[]> windows = windows(image.size(), strip[0], strip[1]);
                 for (int n = 0; n < windows.size(); n += batchSize) {
-                    all.add(new Batch(from, to, windows.subList(n, Math.min(n + batchSize, windows.size()))));
+                    all.add(new Batch(strip[0], strip[1], windows.subList(n, Math.min(n + batchSize, windows.size()))));
                 }
             }
             int total = all.stream().mapToInt(batch -> batch.windows.size()).sum();

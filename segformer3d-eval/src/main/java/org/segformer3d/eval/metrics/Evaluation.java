@@ -250,6 +250,14 @@ public record Evaluation(
         maker.put("model", model.get("name"));
         maker.put("weights_hash", model.get("weights_hash"));
         maker.put("configuration_hash", model.get("configuration_hash"));
+        if (model.get("members") instanceof List<?> members) {
+            maker.put(
+                    "members_weights_hashes",
+                    members.stream()
+                            .map(member -> member instanceof Map<?, ?> one ? one.get("weights_hash") : null)
+                            .filter(Objects::nonNull)
+                            .toList());
+        }
         maker.put("version", provenance.get("version"));
         maker.put("backend", provenance.get("backend"));
         maker.put("device", provenance.get("device"));

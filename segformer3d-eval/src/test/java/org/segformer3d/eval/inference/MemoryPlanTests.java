@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Nested;
@@ -24,8 +25,13 @@ class MemoryPlanTests {
     private static final InferenceSpec HALF = InferenceSpec.official(new Grid(128, 128, 128));
 
     private static MemoryPlan plan(SegFormer3DConfig config, InferenceSpec inference, Grid size, long budget) {
+        return choose(inference, config, new MemoryPlan.Task("case", size, size, false, false), budget, 16 * GIB);
+    }
+
+    private static MemoryPlan choose(
+            InferenceSpec inference, SegFormer3DConfig config, MemoryPlan.Task task, long budget, long heapLimit) {
         return MemoryPlan.choose(
-                inference, config, true, new MemoryPlan.Task("case", size, size, false, false), budget, 16 * GIB);
+                List.of(new MemoryPlan.Member(inference, config, true, 18_000_000)), task, budget, heapLimit);
     }
 
     @Nested
@@ -84,12 +90,12 @@ class MemoryPlanTests {
         @Test
         void keeps_logits_in_a_file_or_says_what_they_need() {
             MemoryPlan.Task withFile = new MemoryPlan.Task("case", CT, CT, true, true);
-            MemoryPlan plan = MemoryPlan.choose(HALF, ORGANS, true, withFile, 8 * GIB, 16 * GIB);
+            MemoryPlan plan = choose(HALF, ORGANS, withFile, 8 * GIB, 16 * GIB);
             assertThat(plan.logitsInMemory()).isFalse();
             assertThat(plan.toString()).contains(", logits in a temporary file; ");
             MemoryPlan.Task without = new MemoryPlan.Task("case", CT, CT, true, false);
             assertThatExceptionOfType(MemoryExceededException.class)
-                    .isThrownBy(() -> MemoryPlan.choose(HALF, ORGANS, true, without, 6 * GIB, 16 * GIB))
+                    .isThrownBy(() -> choose(HALF, ORGANS, without, 6 * GIB, 16 * GIB))
                     .withMessageContaining("raise --memory, don't keep logits or take a smaller window")
                     .satisfies(e -> assertThat(e.neededBytes()).isGreaterThan(5_900_000_000L));
         }
@@ -97,13 +103,49 @@ class MemoryPlanTests {
         @Test
         void heeds_the_limit_of_the_java_heap() {
             MemoryPlan.Task task = new MemoryPlan.Task("case", CT, CT, false, false);
-            MemoryPlan plan = MemoryPlan.choose(HALF, ORGANS, true, task, 8 * GIB, 2 * GIB);
+            MemoryPlan plan = choose(HALF, ORGANS, task, 8 * GIB, 2 * GIB);
             assertThat(plan.strips(CT)).isGreaterThan(1);
             assertThatExceptionOfType(MemoryExceededException.class)
-                    .isThrownBy(() -> MemoryPlan.choose(HALF, ORGANS, true, task, 8 * GIB, GIB / 2))
+                    .isThrownBy(() -> choose(HALF, ORGANS, task, 8 * GIB, GIB / 2))
                     .withMessageContaining("of Java heap at least")
                     .withMessageContaining(
                             "but Java may use 512 MiB; raise it, for example with SEGFORMER3D_JAVA_OPTS=-Xmx");
+        }
+    }
+
+    @Nested
+    class AnEnsemble {
+        private MemoryPlan plan(int members, long budget) {
+            return MemoryPlan.choose(
+                    Collections.nCopies(members, new MemoryPlan.Member(HALF, ORGANS, true, 18_000_000)),
+                    new MemoryPlan.Task("case", CT, CT, false, false),
+                    budget,
+                    16 * GIB);
+        }
+
+        @Test
+        void takes_the_mean_of_a_volume_and_the_others_weights_more_than_one_bundle_does() {
+            long one = plan(1, 64 * GIB).bytes();
+            long mean = 4L * 14 * (512 * 512 * 400 + 512 * 512);
+            assertThat(plan(2, 64 * GIB).bytes()).isEqualTo(one + mean + 36_000_000);
+            assertThat(plan(5, 64 * GIB).bytes()).isEqualTo(one + mean + 4 * 36_000_000);
+            assertThat(plan(5, 64 * GIB).windows()).isEqualTo(5 * 294);
+        }
+
+        @Test
+        void is_cut_into_strips_so_that_the_mean_is_of_a_strip_only() {
+            MemoryPlan plan = plan(5, 4 * GIB);
+            assertThat(plan.strips(CT)).isGreaterThan(1);
+            assertThat(plan.bytes()).isLessThan(4 * GIB);
+            assertThat(plan.toString()).contains(" windows of 128×128×128 by 5 models, 1 at once");
+        }
+
+        @Test
+        void that_does_not_fit_in_any_way_is_refused_with_what_it_needs() {
+            assertThatExceptionOfType(MemoryExceededException.class)
+                    .isThrownBy(() -> plan(5, GIB))
+                    .withMessageStartingWith("case: needs ")
+                    .satisfies(e -> assertThat(plan(5, e.neededBytes()).bytes()).isEqualTo(e.neededBytes()));
         }
     }
 

@@ -328,6 +328,33 @@ class PredictionJobTests {
                         .hasSize(3);
             }
         }
+
+        @Test
+        void does_anew_what_was_made_in_another_compute_type_or_by_other_members() throws IOException {
+            run(PredictionListener.NONE, input);
+            ModelBundle bundle = segmenter.bundle();
+            Path json = output.resolve("case2.json");
+            String text = Files.readString(json);
+            assertThat(text).contains("\"compute_type\" : \"FLOAT64\"");
+            Files.writeString(json, text.replace("FLOAT64", "BFLOAT16"));
+            assertThat(again(PredictionOutput.labelsIn(output), segmenter).written())
+                    .containsExactly(output.resolve("case2.nii.gz"));
+            ModelBundle cleaning = bundle.withInference(
+                    bundle.inference().withPostprocessing(List.of(PostprocessingStep.parse("keep_largest"))));
+            for (Ensemble members : List.of(
+                    Ensemble.of(List.of(bundle, bundle)),
+                    Ensemble.of(List.of(cleaning, bundle)),
+                    Ensemble.of(List.of(bundle, cleaning)),
+                    Ensemble.of(bundle))) {
+                try (Segmenter several = Segmenter.open(backend, members, MemoryBudget.AVAILABLE)) {
+                    assertThat(again(PredictionOutput.labelsIn(output), several).written())
+                            .as(members.name())
+                            .hasSize(3);
+                    assertThat(again(PredictionOutput.labelsIn(output), several).skipped())
+                            .hasSize(3);
+                }
+            }
+        }
     }
 
     @Nested

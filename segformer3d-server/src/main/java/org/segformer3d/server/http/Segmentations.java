@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.Segmenter;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.server.Limits;
@@ -87,6 +88,9 @@ public final class Segmentations {
                         bundle.weights().hash()));
         map.put("configuration_hash", bundle.configurationHash());
         map.put("provenance", bundle.provenance());
+        if (segmenter.ensemble().size() > 1) {
+            map.put("ensemble", brief(segmenter.ensemble()));
+        }
         map.put("runs_on", Provenance.of(segmenter.backend()));
         Map<String, Object> most = new LinkedHashMap<>();
         most.put("workers", limits.workers());
@@ -95,6 +99,21 @@ public final class Segmentations {
         most.put("scan_bytes", limits.scanBytes());
         map.put("limits", most);
         answers.json(ctx, 200, map);
+    }
+
+    /** Returns what an ensemble consists of. Clients aren't to learn where this machine keeps files. */
+    private static Map<String, Object> brief(Ensemble ensemble) {
+        Map<String, Object> map = new LinkedHashMap<>(ensemble.toMap());
+        map.put(
+                "members",
+                ensemble.members().stream()
+                        .map(member -> Map.of(
+                                "name", member.name(),
+                                "weights_hash", member.weights().hash(),
+                                "configuration_hash", member.configurationHash(),
+                                "inference", member.inference().toMap()))
+                        .toList());
+        return map;
     }
 
     private void segment(Context ctx) throws IOException, InterruptedException {
@@ -138,7 +157,7 @@ public final class Segmentations {
         if (job.problem().isPresent()) {
             throw job.problem().get().exception();
         }
-        ctx.header("X-Weights-Hash", segmenter.bundle().weights().hash());
+        ctx.header("X-Weights-Hash", segmenter.ensemble().weightsHash());
         answers.file(ctx, queue.labels(job), job.fileName());
     }
 

@@ -153,10 +153,21 @@ public final class Job {
         shown.computeIfPresent("model", (key, model) -> {
             Map<Object, Object> brief = new LinkedHashMap<>((Map<?, ?>) model);
             brief.remove("provenance");
+            brief.computeIfPresent("members", (name, members) -> shownMembers((List<?>) members));
             return brief;
         });
         provenance = shown;
         return end(State.DONE, null);
+    }
+
+    private static List<Object> shownMembers(List<?> members) {
+        List<Object> shown = new ArrayList<>();
+        for (Object member : members) {
+            Map<Object, Object> brief = new LinkedHashMap<>((Map<?, ?>) member);
+            brief.keySet().removeAll(List.of("provenance", "source"));
+            shown.add(brief);
+        }
+        return shown;
     }
 
     private List<Object> shownInputs(List<?> inputs) {
