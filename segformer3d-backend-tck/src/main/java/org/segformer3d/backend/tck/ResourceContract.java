@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,6 +14,10 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import javax.management.JMException;
+import javax.management.ObjectName;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.segformer3d.api.backend.Backend;
@@ -20,12 +26,11 @@ import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
 
 abstract class ResourceContract extends Contract {
-    private static final Path STATUS = Path.of("/proc/self/status");
+    private static final Path MAPPINGS = Path.of("/proc/self/smaps");
+    private static final Pattern MAPPING = Pattern.compile("([0-9a-f]+)-[0-9a-f]+ ");
+    private static final Pattern RANGE = Pattern.compile("\\[0x([0-9a-f]+), (?:0x[0-9a-f]+, )*0x([0-9a-f]+)\\)");
     private static final int CALLERS = 8;
     private static final int ROUNDS = 5;
-    /** With its header an array fills whole regions of the collector: what is left over in a region would stay unwritten. */
-    private static final int BALLAST = (4 << 20) - 64;
-
     private static final int LOOKS = 20;
 
     ResourceContract(BackendContract subject) {
@@ -109,7 +114,7 @@ abstract class ResourceContract extends Contract {
 
     @Test
     void memoryStaysFlatOverAThousandForwardsOfChangingShapes() throws Exception {
-        Assumptions.assumeTrue(Files.isReadable(STATUS), "this system doesn't report resident memory in " + STATUS);
+        Assumptions.assumeTrue(Files.isReadable(MAPPINGS), "this system doesn't report resident memory in " + MAPPINGS);
         Samples samples = new Samples(2);
         SegFormer3DConfig config = samples.config();
         List<HostTensor> inputs = new ArrayList<>();
@@ -139,34 +144,59 @@ abstract class ResourceContract extends Contract {
     /**
      * Returns the memory in use: what is resident outside the Java heap, plus the live objects on it.
      *
-     * <p>Free heap counts as resident only once it was written to, which would look like growth; so it is filled for the moment.
-     * The collector gives heap back to the system in the background, so a higher value than expected is looked at again.
+     * <p>Buffers outside the heap go back when a collector has run and cleaners have, so a higher value than expected is looked at again.
      *
      * @param expected what is good enough to return at once; 0 to wait until it has settled
      */
     private static long inUse(long expected) throws IOException, InterruptedException {
-        System.gc();
-        Runtime runtime = Runtime.getRuntime();
-        long live = runtime.totalMemory() - runtime.freeMemory();
-        List<byte[]> ballast = new ArrayList<>();
-        for (long free = runtime.freeMemory(); free > BALLAST; free -= BALLAST) {
-            ballast.add(new byte[BALLAST]);
-        }
         long found = Long.MAX_VALUE;
         for (int look = 0; look < LOOKS && found > expected; look++) {
+            System.gc();
             Thread.sleep(look * 10L);
-            found = Math.min(found, resident() - runtime.totalMemory() + live);
+            Runtime runtime = Runtime.getRuntime();
+            found = Math.min(found, residentOutsideTheHeap() + runtime.totalMemory() - runtime.freeMemory());
         }
-        assertThat(ballast).doesNotContainNull(); // and so it was reachable until here
         return found;
     }
 
-    private static long resident() throws IOException {
-        for (String line : Files.readAllLines(STATUS)) {
-            if (line.startsWith("VmRSS:")) {
-                return Long.parseLong(line.replaceAll("\\D", "")) * 1024;
+    /** Returns the resident bytes of all mappings that aren't the heap's: free heap is resident or not as it happens. */
+    private static long residentOutsideTheHeap() throws IOException {
+        List<long[]> heap = heap();
+        long sum = 0;
+        boolean counts = false;
+        for (String line : Files.readAllLines(MAPPINGS, StandardCharsets.ISO_8859_1)) {
+            Matcher mapping = MAPPING.matcher(line);
+            if (mapping.lookingAt()) {
+                long start = Long.parseUnsignedLong(mapping.group(1), 16);
+                counts = heap.stream().noneMatch(range -> start >= range[0] && start < range[1]);
+            } else if (counts && line.startsWith("Rss:")) {
+                sum += Long.parseLong(line.replaceAll("\\D", "")) * 1024;
             }
         }
-        throw new IOException("no VmRSS in " + STATUS);
+        return sum;
+    }
+
+    /** Returns the heap's address ranges, as the virtual machine's own report of it gives them. */
+    private static List<long[]> heap() {
+        String report;
+        try {
+            report = (String) ManagementFactory.getPlatformMBeanServer()
+                    .invoke(
+                            new ObjectName("com.sun.management:type=DiagnosticCommand"),
+                            "gcHeapInfo",
+                            new Object[] {null},
+                            new String[] {String[].class.getName()});
+        } catch (JMException e) {
+            return Assumptions.abort("this virtual machine doesn't report on its heap: " + e.getMessage());
+        }
+        List<long[]> ranges = new ArrayList<>();
+        Matcher range = RANGE.matcher(report);
+        while (range.find()) {
+            ranges.add(
+                    new long[] {Long.parseUnsignedLong(range.group(1), 16), Long.parseUnsignedLong(range.group(2), 16)
+                    });
+        }
+        Assumptions.assumeFalse(ranges.isEmpty(), "this collector doesn't say where its heap is");
+        return ranges;
     }
 }
