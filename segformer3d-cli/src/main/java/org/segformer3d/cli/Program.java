@@ -11,6 +11,7 @@ import org.segformer3d.cli.command.ExportCommand;
 import org.segformer3d.cli.command.ForwardCommand;
 import org.segformer3d.cli.command.ParityCommand;
 import org.segformer3d.cli.command.PlanCommand;
+import org.segformer3d.cli.command.PostprocessCommand;
 import org.segformer3d.cli.command.PredictCommand;
 import org.segformer3d.cli.command.PreprocessCommand;
 import org.segformer3d.cli.command.ProfileCommand;
@@ -46,6 +47,7 @@ import picocli.CommandLine.Spec;
             DemoCommand.class,
             TrainCommand.class,
             PredictCommand.class,
+            PostprocessCommand.class,
             EvaluateCommand.class,
             ServeCommand.class,
             BundleCommand.class,
