@@ -16,6 +16,7 @@ import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.TrainingSession;
@@ -97,6 +98,21 @@ public interface Backend extends AutoCloseable {
     default TrainingSession train(TrainingSpec spec) {
         throw new UnsupportedOperationException(
                 "backend '" + name() + "' can't train; choose one that can, such as libtorch");
+    }
+
+    /**
+     * Starts training on several processes, of which this is one.
+     *
+     * @param spec network, initial weights, loss, optimizer
+     * @param parallel the processes
+     * @throws UnsupportedOperationException when the backend can't
+     * @throws BackendException when the processes can't be connected here
+     */
+    default TrainingSession train(TrainingSpec spec, DataParallel parallel) {
+        if (parallel.group().size() == 1) {
+            return train(spec);
+        }
+        throw new UnsupportedOperationException("backend '" + name() + "' can't train on several processes");
     }
 
     /**

@@ -9,8 +9,9 @@ import org.segformer3d.api.tensor.Shapes;
  * @param input (B,C,D,H,W), any floating type
  * @param target channels (B,K,D,H,W) of 0 and 1 (or soft values), any type
  * @param seed seed of whatever is random in the forward pass (dropout)
+ * @param first number of the first of these samples in the batch that several processes share, whose random numbers it continues; else 0
  */
-public record TrainingBatch(HostTensor input, HostTensor target, long seed) {
+public record TrainingBatch(HostTensor input, HostTensor target, long seed, long first) {
     /** Checks that both have the same batch and spatial size. */
     public TrainingBatch {
         long[] in = input.shape();
@@ -24,5 +25,10 @@ public record TrainingBatch(HostTensor input, HostTensor target, long seed) {
             throw new IllegalArgumentException("batch: found input " + Shapes.text(in) + " with target "
                     + Shapes.text(out) + ", expected (B,C,D,H,W) with (B,K,D,H,W)");
         }
+    }
+
+    /** Makes a batch that is no part of a larger one. */
+    public TrainingBatch(HostTensor input, HostTensor target, long seed) {
+        this(input, target, seed, 0);
     }
 }

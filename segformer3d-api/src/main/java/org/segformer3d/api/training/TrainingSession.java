@@ -23,14 +23,19 @@ public interface TrainingSession extends AutoCloseable {
     /**
      * Runs a batch forward in training mode and backward, and adds its gradients to those since the last update.
      *
+     * <p>With several processes ({@link DataParallel}) all of them call this, each with its part of the batch.
+     *
      * @param batch never {@code null}
-     * @param weight factor on the loss before the backward pass, 1/n when n batches make one step
+     * @param weight factor on the loss before the backward pass: 1/n when n batches make one step, times the part's share of the samples
+     *     with several processes; 0 for a part that only keeps step with the others, whose samples then count nowhere
      * @return the loss, without the factor
      */
     double accumulate(TrainingBatch batch, double weight);
 
     /**
      * Clips the accumulated gradients, moves the weights, updates the average and forgets the gradients.
+     *
+     * <p>With several processes, gradients are summed over all of them first, so that all do the same.
      *
      * @param learningRate ≥ 0
      * @return the norm over all gradients before clipping; when it isn't finite the weights were left as they were
@@ -69,6 +74,11 @@ public interface TrainingSession extends AutoCloseable {
      * @throws IllegalArgumentException when the state doesn't fit
      */
     void restore(TrainingState state);
+
+    /** With several processes, takes over the state of the first one; to be called by all of them at the same point. */
+    default void share() {
+        // alone, there is nobody to take it from
+    }
 
     /**
      * Returns a model of the current (or averaged) weights for validation; later updates don't change it.

@@ -31,6 +31,7 @@ import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.training.BlockGradients;
+import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.TrainingSession;
@@ -43,7 +44,7 @@ final class LibtorchBackend implements Backend {
 
     private final BackendOptions options;
     private final ComputeThreads threads;
-    private final PlainLayers layers = new PlainLayers(new Dropout(this));
+    private final PlainLayers layers = new PlainLayers(new Dropout(this), null);
     private final org.bytedeco.pytorch.Device device;
     private final TensorOptions floating;
     private volatile boolean closed;
@@ -142,6 +143,31 @@ final class LibtorchBackend implements Backend {
 
     @Override
     public TrainingSession train(TrainingSpec spec) {
+        return train(spec, null, false);
+    }
+
+    @Override
+    public TrainingSession train(TrainingSpec spec, DataParallel parallel) {
+        if (parallel.group().size() == 1) {
+            return train(spec);
+        }
+        if (spec.loss().batch()) {
+            // its sums would be each process's own
+            throw new BackendException("backend 'libtorch': a Dice whose sums run over the batch can't be divided among"
+                    + " processes; set loss_fn.loss_args.batch to false, or train in one process");
+        }
+        requireOpen();
+        Collective collective = Collective.open(this, parallel.group());
+        try {
+            return train(spec, collective, parallel.synchronisesBatchNorm());
+        } catch (RuntimeException e) {
+            collective.close();
+            throw e;
+        }
+    }
+
+    /** @param collective closed with the session; {@code null} for a process alone */
+    private TrainingSession train(TrainingSpec spec, Collective collective, boolean sharesBatchNorm) {
         requireOpen();
         if (options.isReducedPrecision()) {
             throw new BackendException("backend 'libtorch': training computes in float32 or float64; found precision "
@@ -164,7 +190,7 @@ final class LibtorchBackend implements Backend {
                                     : "")
                             + "; ask for auto or fused, or set training_parameters.recompute_activations to false");
         }
-        return new LibtorchTrainingSession(this, spec, fused);
+        return new LibtorchTrainingSession(this, spec, fused, collective, sharesBatchNorm);
     }
 
     private void requireMixed() {

@@ -33,6 +33,8 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final TrainingSpec spec;
     private final ModelLayout layout;
     private final Dropout dropout;
+    private final Collective collective;
+    private final SharedBatchNorm shared;
     private final FlatTensors weights;
     private final FlatTensors gradients;
     private final FlatTensors statistics;
@@ -46,11 +48,18 @@ final class LibtorchTrainingSession implements TrainingSession {
     private long updates;
     private boolean closed;
 
-    LibtorchTrainingSession(LibtorchBackend backend, TrainingSpec spec, boolean fused) {
+    /**
+     * @param collective the processes that train together, closed with the session; {@code null} for one alone
+     * @param sharesBatchNorm whether their BatchNorm takes its statistics from all of them
+     */
+    LibtorchTrainingSession(
+            LibtorchBackend backend, TrainingSpec spec, boolean fused, Collective collective, boolean sharesBatchNorm) {
         this.backend = backend;
         this.spec = spec;
         this.dropout = new Dropout(backend);
-        Layers layers = Layers.resolve(spec.config(), new PlainLayers(dropout));
+        this.collective = collective;
+        this.shared = sharesBatchNorm && collective != null ? new SharedBatchNorm(backend, collective) : null;
+        Layers layers = Layers.resolve(spec.config(), new PlainLayers(dropout, shared));
         this.layout = ModelLayout.of(spec.config(), layers);
         spec.initialWeights().require(layout);
         List<ParameterSpec> trained =
@@ -83,6 +92,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                             new Gradients(backend, trained, gradients),
                             statistics,
                             dropout,
+                            shared,
                             spec.recomputes(),
                             spec.mixed())
                     : null;
@@ -157,12 +167,17 @@ final class LibtorchTrainingSession implements TrainingSession {
     @Override
     public double accumulate(TrainingBatch batch, double weight) {
         requireOpen();
+        if (shared != null) {
+            shared.counting(weight != 0);
+        }
         if (fused != null) {
             return fused(batch, weight, false).loss();
         }
         return backend.on(true, () -> {
             try (Scope scope = backend.newScope()) {
                 return backward(forward(scope, scope.tensor(batch.input()), batch), batch, weight);
+            } finally {
+                forgetShared();
             }
         });
     }
@@ -199,6 +214,8 @@ final class LibtorchTrainingSession implements TrainingSession {
                 Tensor logits = forward(scope, input, batch);
                 double loss = backward(logits, batch, 1);
                 return new Outcome(loss, logits.toHost(), LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())));
+            } finally {
+                forgetShared();
             }
         });
     }
@@ -219,13 +236,20 @@ final class LibtorchTrainingSession implements TrainingSession {
                 if (fused != null) {
                     fused.forget();
                 }
+                forgetShared();
             }
             return null;
         });
     }
 
+    private void forgetShared() {
+        if (shared != null) {
+            shared.forget();
+        }
+    }
+
     private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
-        dropout.seed(batch.seed());
+        dropout.seed(batch);
         Tensor logits = spec.mixed()
                 ? MixedPrecision.run(backend.device(), () -> network.forward(scope, input))
                 : network.forward(scope, input);
@@ -271,7 +295,7 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     private org.bytedeco.pytorch.Tensor forward(
             org.bytedeco.pytorch.Tensor volumes, InputGeometry geometry, TrainingBatch batch) {
-        dropout.seed(batch.seed());
+        dropout.seed(batch);
         org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry);
         forEachCounter((name, counter) -> counter.add_(new Scalar(1L)));
         return logits;
@@ -301,6 +325,9 @@ final class LibtorchTrainingSession implements TrainingSession {
             throw new IllegalArgumentException("learning rate: found " + learningRate + ", expected at least 0");
         }
         return backend.on(false, () -> {
+            if (collective != null) {
+                reduce();
+            }
             double norm = LibtorchBackend.scoped(
                     () -> torch.linalg_vector_norm(gradients.vector()).item().toDouble());
             if (Double.isFinite(norm)) {
@@ -321,6 +348,36 @@ final class LibtorchTrainingSession implements TrainingSession {
             }
             gradients.zero();
             return norm;
+        });
+    }
+
+    /** Sums gradients over all processes; running statistics that each took from its own samples become their means. */
+    private void reduce() {
+        collective.sum(gradients.vector());
+        if (shared == null) {
+            collective.sum(statistics.vector());
+            LibtorchBackend.scoped(() -> statistics.vector().div_(new Scalar((double) collective.size())));
+        }
+    }
+
+    @Override
+    public void share() {
+        requireOpen();
+        if (collective == null) {
+            return;
+        }
+        backend.on(false, () -> {
+            collective.takeFirst(weights.vector());
+            collective.takeFirst(statistics.vector());
+            optimizer.share(collective);
+            if (averagedWeights != null) {
+                collective.takeFirst(averagedWeights.vector());
+                collective.takeFirst(averagedStatistics.vector());
+            }
+            forEachCounter((name, counter) -> collective.takeFirst(counter));
+            updates = collective.takeFirst(updates);
+            gradients.zero();
+            return null;
         });
     }
 
@@ -423,6 +480,10 @@ final class LibtorchTrainingSession implements TrainingSession {
             fused.close();
         } else {
             network.close();
+        }
+        forgetShared();
+        if (collective != null) {
+            collective.close();
         }
         handles.close();
         weights.close();

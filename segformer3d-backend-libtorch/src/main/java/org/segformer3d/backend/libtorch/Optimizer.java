@@ -83,6 +83,15 @@ final class Optimizer implements AutoCloseable {
         weights.add_(direction, new Scalar(-rate));
     }
 
+    /** Takes over the state of the first of several processes. */
+    void share(Collective collective) {
+        LibtorchBackend.scoped(() -> {
+            step = collective.takeFirst(step);
+            state.values().forEach(tensors -> collective.takeFirst(tensors.vector()));
+            return null;
+        });
+    }
+
     StateDict state() {
         Map<String, HostTensor> entries = new LinkedHashMap<>();
         entries.put(STEP, HostTensor.of(new long[] {step}));

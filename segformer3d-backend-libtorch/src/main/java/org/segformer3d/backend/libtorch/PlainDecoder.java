@@ -14,11 +14,14 @@ final class PlainDecoder implements Decoder {
     private final Weights weights;
     private final DecoderSpec spec;
     private final Dropout dropout;
+    private final SharedBatchNorm batchNorm;
 
-    PlainDecoder(Weights weights, DecoderSpec spec, Dropout dropout) {
+    /** @param batchNorm for batches that processes share, else {@code null} */
+    PlainDecoder(Weights weights, DecoderSpec spec, Dropout dropout, SharedBatchNorm batchNorm) {
         this.weights = weights;
         this.spec = spec;
         this.dropout = dropout;
+        this.batchNorm = batchNorm;
     }
 
     @Override
@@ -60,7 +63,10 @@ final class PlainDecoder implements Decoder {
         }
         Tensor fused =
                 Functional.conv3d(Functional.cat(1, resized), weights.get("linear_fuse.0.weight"), null, 1, 0, 1);
-        Tensor normed = Functional.batchNorm(fused, weights.batchNorm("linear_fuse.1."), weights.training());
+        Functional.BatchNorm norm = weights.batchNorm("linear_fuse.1.");
+        Tensor normed = batchNorm == null
+                ? Functional.batchNorm(fused, norm, weights.training())
+                : batchNorm.forward(fused, norm);
         Tensor activated = torch.relu(normed);
         if (weights.training()) {
             activated = dropout.apply(activated, spec.dropout());

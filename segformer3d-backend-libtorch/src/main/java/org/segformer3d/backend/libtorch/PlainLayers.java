@@ -17,9 +17,12 @@ import org.segformer3d.api.block.TransformerBlock;
 /** This backend's blocks: the operations of the paper one after the other, differentiable in training mode. */
 final class PlainLayers implements LayerProvider {
     private final Dropout dropout;
+    private final SharedBatchNorm batchNorm;
 
-    PlainLayers(Dropout dropout) {
+    /** @param batchNorm for batches that processes share, else {@code null} */
+    PlainLayers(Dropout dropout, SharedBatchNorm batchNorm) {
         this.dropout = dropout;
+        this.batchNorm = batchNorm;
     }
 
     @Override
@@ -52,7 +55,7 @@ final class PlainLayers implements LayerProvider {
     @Override
     public MixFeedForward mixFeedForward(
             BlockContext context, BlockSpec.MixFeedForwardSpec spec, BlockParameters parameters) {
-        return new PlainMixFeedForward(new Weights(context, parameters), spec);
+        return new PlainMixFeedForward(new Weights(context, parameters), spec, batchNorm);
     }
 
     @Override
@@ -72,6 +75,6 @@ final class PlainLayers implements LayerProvider {
 
     @Override
     public Decoder decoder(BlockContext context, BlockSpec.DecoderSpec spec, BlockParameters parameters) {
-        return new PlainDecoder(new Weights(context, parameters), spec, dropout);
+        return new PlainDecoder(new Weights(context, parameters), spec, dropout, batchNorm);
     }
 }

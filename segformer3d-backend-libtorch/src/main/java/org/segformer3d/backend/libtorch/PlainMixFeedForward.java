@@ -11,10 +11,13 @@ import org.segformer3d.api.tensor.Scope;
 final class PlainMixFeedForward implements MixFeedForward {
     private final Weights weights;
     private final MixFeedForwardSpec spec;
+    private final SharedBatchNorm batchNorm;
 
-    PlainMixFeedForward(Weights weights, MixFeedForwardSpec spec) {
+    /** @param batchNorm for batches that processes share, else {@code null} */
+    PlainMixFeedForward(Weights weights, MixFeedForwardSpec spec, SharedBatchNorm batchNorm) {
         this.weights = weights;
         this.spec = spec;
+        this.batchNorm = batchNorm;
     }
 
     @Override
@@ -31,7 +34,10 @@ final class PlainMixFeedForward implements MixFeedForward {
             Tensor map = Functional.map(hidden, grid).contiguous();
             Tensor mixed = Functional.conv3d(
                     map, weights.get("dwconv.dwconv.weight"), weights.get("dwconv.dwconv.bias"), 1, 1, spec.hidden());
-            Tensor normed = Functional.batchNorm(mixed, weights.batchNorm("dwconv.bn."), weights.training());
+            Functional.BatchNorm norm = weights.batchNorm("dwconv.bn.");
+            Tensor normed = batchNorm == null
+                    ? Functional.batchNorm(mixed, norm, weights.training())
+                    : batchNorm.forward(mixed, norm);
             Tensor activated = torch.gelu(Functional.tokens(normed));
             return Functional.linear(activated, weights.get("fc2.weight"), weights.get("fc2.bias"));
         });

@@ -6,6 +6,7 @@ import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
 
@@ -20,14 +21,17 @@ final class TrainedBatchNorm {
     private final Supplier<Tensor> biasGradient;
     private final Tensor runningMean;
     private final Tensor runningVariance;
+    private final SharedBatchNorm shared;
 
-    TrainedBatchNorm(TrainedWeights weights) {
+    /** @param shared for batches that processes share, else {@code null} */
+    TrainedBatchNorm(TrainedWeights weights, SharedBatchNorm shared) {
         this.weight = weights.get("weight");
         this.bias = weights.get("bias");
         this.weightGradient = weights.gradient("weight");
         this.biasGradient = weights.gradient("bias");
         this.runningMean = weights.statistic("running_mean");
         this.runningVariance = weights.statistic("running_var");
+        this.shared = shared;
     }
 
     /**
@@ -35,8 +39,9 @@ final class TrainedBatchNorm {
      *
      * @param mean of every column
      * @param inverse 1/σ of every column
+     * @param places how many rows all processes that share the batch have together
      */
-    record Statistics(Tensor mean, Tensor inverse) {
+    record Statistics(Tensor mean, Tensor inverse, double places) {
         Statistics keptBy(Kept kept) {
             kept.keep(mean);
             kept.keep(inverse);
@@ -46,6 +51,10 @@ final class TrainedBatchNorm {
 
     /** Computes the statistics of a batch and moves the running ones. */
     Statistics measure(Tensor rows) {
+        if (shared != null) {
+            SharedBatchNorm.Statistics found = shared.measure(Products.column(rows), runningMean, runningVariance);
+            return new Statistics(found.mean(), found.inverse(), found.places());
+        }
         T_TensorTensor_T found = torch.batch_norm_update_stats(
                 Products.column(rows),
                 Functional.some(runningMean),
@@ -53,7 +62,8 @@ final class TrainedBatchNorm {
                 BlockSpec.BATCH_NORM_MOMENTUM);
         return new Statistics(
                 found.get0().detach(),
-                found.get1().add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_());
+                found.get1().add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_(),
+                rows.size(0));
     }
 
     /** Moves the running mean as if every row had been larger by a constant (C) when the batch was measured. */
@@ -90,13 +100,17 @@ final class TrainedBatchNorm {
                 Products.mask(false, true, true));
         weightGradient.get().add_(found.get1());
         biasGradient.get().add_(found.get2());
-        return inputGradient(workers, rows, statistics, dy, found.get2(), found.get1());
+        Tensor sums = torch.stack(new TensorVector(found.get2(), found.get1()));
+        if (shared != null) {
+            sums = shared.sums(sums);
+        }
+        return inputGradient(workers, rows, statistics, dy, sums.select(0, 0), sums.select(0, 1));
     }
 
     /** dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n) as dy·g + x·b + c, a slab at a time. */
     private Tensor inputGradient(
             Workers workers, Tensor rows, Statistics statistics, Tensor dy, Tensor sum, Tensor along) {
-        Scalar share = new Scalar(1.0 / rows.size(0));
+        Scalar share = new Scalar(1.0 / statistics.places());
         Tensor g = scale(statistics);
         Tensor b = g.mul(statistics.inverse()).mul_(along.mul(share)).neg_();
         Tensor c = g.mul(sum.mul(share)).add_(b.mul(statistics.mean())).neg_();

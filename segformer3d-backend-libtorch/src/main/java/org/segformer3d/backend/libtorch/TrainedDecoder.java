@@ -150,6 +150,7 @@ final class TrainedDecoder {
             TrainedWeights weights,
             Dropout dropout,
             Scratch scratch,
+            SharedBatchNorm shared,
             boolean recomputes) {
         this.backend = backend;
         this.products = products;
@@ -163,7 +164,7 @@ final class TrainedDecoder {
             }
             return null;
         });
-        this.batchNorm = new TrainedBatchNorm(weights.at("linear_fuse.1."));
+        this.batchNorm = new TrainedBatchNorm(weights.at("linear_fuse.1."), shared);
         this.predict = weights.get("linear_pred.weight");
         this.predictBias = weights.get("linear_pred.bias");
         this.predictGradient = weights.gradient("linear_pred.weight");

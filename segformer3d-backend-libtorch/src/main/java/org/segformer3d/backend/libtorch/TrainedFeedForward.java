@@ -27,7 +27,9 @@ final class TrainedFeedForward implements TrainedHalf {
     private TrainedBatchNorm.Statistics statistics;
     private Tensor mixed;
 
-    TrainedFeedForward(Products products, TrainedWeights block, Scratch scratch, boolean recomputes) {
+    /** @param shared for batches that processes share, else {@code null} */
+    TrainedFeedForward(
+            Products products, TrainedWeights block, Scratch scratch, SharedBatchNorm shared, boolean recomputes) {
         this.workers = products.workers();
         this.scratch = scratch;
         this.recomputes = recomputes;
@@ -37,7 +39,7 @@ final class TrainedFeedForward implements TrainedHalf {
         this.kernel = mlp.get("dwconv.dwconv.weight");
         this.kernelBias = mlp.get("dwconv.dwconv.bias");
         this.kernelGradient = mlp.gradient("dwconv.dwconv.weight");
-        this.batchNorm = new TrainedBatchNorm(mlp.at("dwconv.bn."));
+        this.batchNorm = new TrainedBatchNorm(mlp.at("dwconv.bn."), shared);
         this.fc2 = new TrainedLinear(products, mlp.at("fc2."));
     }
 

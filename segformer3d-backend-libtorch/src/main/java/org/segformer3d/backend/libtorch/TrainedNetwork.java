@@ -77,6 +77,7 @@ final class TrainedNetwork implements AutoCloseable {
      * @param gradients where theirs are added; closed with the network
      * @param statistics running means and variances
      * @param dropout the decoder's
+     * @param shared BatchNorm for batches that processes share, else {@code null}
      * @param recomputes whether the backward pass computes again what is inside a block
      * @param mixed whether the encoder's products are computed in bfloat16; the decoder's variances are quadratic forms, too exacting
      *     for that
@@ -88,6 +89,7 @@ final class TrainedNetwork implements AutoCloseable {
             Gradients gradients,
             FlatTensors statistics,
             Dropout dropout,
+            SharedBatchNorm shared,
             boolean recomputes,
             boolean mixed) {
         this.backend = backend;
@@ -107,7 +109,7 @@ final class TrainedNetwork implements AutoCloseable {
                 TrainedWeights block = weights.at(ModelLayout.blockPrefix(i, j));
                 stage.halves.add(new TrainedAttention(
                         products, ModelLayout.transformerBlock(config, i).attention(), block, recomputes));
-                stage.halves.add(new TrainedFeedForward(products, block, scratch, recomputes));
+                stage.halves.add(new TrainedFeedForward(products, block, scratch, shared, recomputes));
             }
             stages.add(stage);
         }
@@ -118,6 +120,7 @@ final class TrainedNetwork implements AutoCloseable {
                 weights.at(ModelLayout.decoderPrefix()),
                 dropout,
                 scratch,
+                shared,
                 recomputes);
     }
 

@@ -15,8 +15,10 @@ import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Table;
 import org.segformer3d.cli.console.TrainingProgress;
 import org.segformer3d.cli.option.BackendSelection;
+import org.segformer3d.cli.option.Processes;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.parallel.ProcessTeam;
 import org.segformer3d.train.run.ProgressListener;
 import org.segformer3d.train.run.Trainer;
 import org.segformer3d.train.run.TrainerOptions;
@@ -65,18 +67,27 @@ public final class TrainCommand implements Callable<Integer> {
     @Mixin
     private BackendSelection backend;
 
+    @Mixin
+    private Processes processes;
+
     @Override
     public Integer call() throws IOException {
         List<String> changes = new ArrayList<>(assignments);
         output.ifPresent(folder ->
                 changes.add("output.run_dir=" + quoted(folder.toAbsolutePath().toString())));
         changes.addAll(backend.overrides());
-        ExperimentConfig experiment = ExperimentConfig.read(config).withOverrides(changes);
+        ExperimentConfig experiment = processes.divide(ExperimentConfig.read(config).withOverrides(changes));
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
         // Open until everything is printed: an interrupted process ends as soon as this is closed.
-        try (Interruption interruption = new Interruption()) {
-            TrainingOutcome outcome = Trainer.run(experiment, options(err).stoppingWhen(interruption::isRequested));
+        try (Interruption interruption = new Interruption();
+                ProcessTeam team = processes.start(experiment, err)) {
+            TrainingOutcome outcome = Trainer.run(
+                    experiment,
+                    options(team.leads() ? err : null).stoppingWhen(interruption::isRequested).in(team));
+            if (!team.leads()) {
+                return outcome.end() == End.STOPPED ? 1 : 0;
+            }
             if (json) {
                 out.print(Json.pretty(map(outcome)));
             } else {
@@ -92,10 +103,11 @@ public final class TrainCommand implements Callable<Integer> {
         }
     }
 
+    /** @param err {@code null} to show no progress */
     private TrainerOptions options(PrintWriter err) {
         return TrainerOptions.defaults()
                 .resuming(resume)
-                .listenedBy(quiet ? ProgressListener.NONE : new TrainingProgress(err, Progress.Kind.detect()));
+                .listenedBy(quiet || err == null ? ProgressListener.NONE : new TrainingProgress(err, Progress.Kind.detect()));
     }
 
     /** Returns text as a YAML scalar. */

@@ -47,6 +47,8 @@ public final class PatchLoader implements AutoCloseable {
     private final CaseSource source;
     private final LabelSpec labels;
     private final LoaderSpec spec;
+    private final int rank;
+    private final int processes;
     private final PatchSampler sampler;
     private final ExecutorService workers;
     private final AtomicLong waitNanos = new AtomicLong();
@@ -62,6 +64,27 @@ public final class PatchLoader implements AutoCloseable {
      * @throws ConfigException when no batch would come out
      */
     public PatchLoader(CaseSource source, LabelSpec labels, LoaderSpec spec) {
+        this(source, labels, spec, 0, 1);
+    }
+
+    /**
+     * Creates a loader that makes one part of every batch: the parts of all processes, one after the other, are the batch that a loader
+     * of the whole makes.
+     *
+     * <p>Where a last batch has fewer samples than there are processes, some parts would be empty. They hold the batch's first sample
+     * instead, and their {@link #share} is 0.
+     *
+     * @param spec how whole batches are made, never {@code null}
+     * @param rank which part, from 0
+     * @param processes how many parts
+     * @throws ConfigException when no batch would come out
+     */
+    public PatchLoader(CaseSource source, LabelSpec labels, LoaderSpec spec, int rank, int processes) {
+        if (rank < 0 || rank >= processes) {
+            throw new IllegalArgumentException("part: found " + rank + " of " + processes);
+        }
+        this.rank = rank;
+        this.processes = processes;
         this.source = Objects.requireNonNull(source, "source");
         this.labels = Objects.requireNonNull(labels, "labels");
         this.spec = Objects.requireNonNull(spec, "spec");
@@ -93,6 +116,24 @@ public final class PatchLoader implements AutoCloseable {
             return 1;
         }
         return spec.dropLast() ? samples / spec.batchSize() : (samples + spec.batchSize() - 1) / spec.batchSize();
+    }
+
+    /** Returns the number of samples that a whole batch has. */
+    public int samples(int batch) {
+        int all = Math.multiplyExact(source.size(), spec.samplesPerCase());
+        return Math.min(spec.batchSize(), all - batch * spec.batchSize());
+    }
+
+    /** Returns the number of the first sample, within the whole batch, of this loader's part. */
+    public int firstSample(int batch) {
+        return (int) ((long) samples(batch) * rank / processes);
+    }
+
+    /** Returns which share of a whole batch's samples this loader's part is, from 0 to 1. */
+    public double share(int batch) {
+        int all = samples(batch);
+        int next = (int) ((long) all * (rank + 1) / processes);
+        return (next - firstSample(batch)) / (double) all;
     }
 
     /** Returns how long callers have waited for batches so far, over all epochs, in nanoseconds. */
@@ -159,8 +200,12 @@ public final class PatchLoader implements AutoCloseable {
 
     /** Makes one batch; {@code null} when nobody wants it any more. */
     private Batch make(Epoch epoch, int epochNumber, int[] order, int index) {
-        int first = index * spec.batchSize();
-        int count = Math.min(spec.batchSize(), order.length - first);
+        int first = index * spec.batchSize() + firstSample(index);
+        int count = (int) Math.round(share(index) * samples(index));
+        if (count == 0) {
+            first = index * spec.batchSize();
+            count = 1;
+        }
         Grid patch = spec.patch();
         List<String> ids = new ArrayList<>(count);
         HostTensor input = null;

@@ -469,6 +469,7 @@ public final class ExperimentConfig {
      * @param emaDecay decay of the averaged weights, empty for none
      * @param recomputesActivations whether the backward pass computes activations again instead of keeping them
      * @param mixedPrecision whether products are computed in bfloat16
+     * @param synchronisesBatchNorm whether BatchNorm takes its statistics from all processes' parts of a batch
      * @param emaValidationEvery every how many epochs a validation uses the averaged weights
      * @param emaStatisticsRecomputed whether BatchNorm statistics of averaged weights come from a pass over the training data
      * @param earlyStop when to end before the last epoch, empty for never
@@ -482,6 +483,7 @@ public final class ExperimentConfig {
             OptionalDouble emaDecay,
             boolean recomputesActivations,
             boolean mixedPrecision,
+            boolean synchronisesBatchNorm,
             int emaValidationEvery,
             boolean emaStatisticsRecomputed,
             Optional<EarlyStop> earlyStop) {
@@ -501,6 +503,7 @@ public final class ExperimentConfig {
                             : OptionalDouble.empty(),
                     values.bool(t + "recompute_activations"),
                     values.bool(t + "amp"),
+                    values.bool(t + "sync_batch_norm"),
                     values.integer("ema.val_ema_every"),
                     values.text("ema.batch_norm").equals("recomputed"),
                     values.bool(t + "early_stop.enabled")

@@ -256,6 +256,13 @@ final class ExperimentKeys {
                 "Automatic mixed precision: the training step's products in bfloat16, all else (weights, optimizer, norms, softmax,"
                         + " loss, validation) in float32. Only where the device gains from it: GPUs, and processors with AVX512-BF16"
                         + " or AMX."));
+        add(bool(
+                t + "sync_batch_norm",
+                true,
+                false,
+                "With several processes (train --nproc, --rendezvous), whether BatchNorm takes its statistics from the whole batch,"
+                        + " so that n processes with batch b do what one does with batch n·b. False: each from its own part, and the"
+                        + " running statistics are the means of all. Without effect in one process."));
         String stop = t + "early_stop.";
         add(bool(stop + "enabled", false, false, "Whether training ends when validation Dice stops rising."));
         add(integer(stop + "patience", 20L, 1, false, "Validations without a better Dice before it ends."));

@@ -3,13 +3,17 @@ package org.segformer3d.train.run;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.config.PlanFile;
+import org.segformer3d.train.parallel.LostProcessException;
+import org.segformer3d.train.parallel.ProcessTeam;
 
 /**
  * Carries out an experiment: data → steps → validation → checkpoints → bundle.
@@ -25,6 +29,9 @@ import org.segformer3d.train.config.PlanFile;
 public final class Trainer {
     private static final String PLAN = "plan.yaml";
 
+    /** How long after an operation of several processes failed it is known at the latest which one is gone. */
+    private static final Duration MOMENT = Duration.ofSeconds(5);
+
     private Trainer() {}
 
     /**
@@ -34,20 +41,52 @@ public final class Trainer {
      * @param options how it is carried out here, never {@code null}
      * @return what came of it
      * @throws ConfigException when the experiment doesn't suit its data
+     * @throws LostProcessException when another process of the options' team is gone or has failed
      * @throws RunFolderException when the run folder isn't empty, can't be resumed, or is being written to
      * @throws TrainingDivergedException when loss or gradients stop being numbers; the last good checkpoint stays
      * @throws IOException when data can't be read or results can't be written
      */
     public static TrainingOutcome run(ExperimentConfig config, TrainerOptions options) throws IOException {
         Objects.requireNonNull(config, "config");
-        Planning planning = planning(options.applyTo(config), options);
-        ExperimentConfig effective = planning.config();
-        // Data and folder come before the backend: what is misspelt shows before natives are loaded.
-        TrainingData data = TrainingData.open(effective);
-        RunFolder.check(folder(effective), options.resume());
-        try (Backend backend = Backends.choose(effective.backend().name())
-                .open(effective.backend().options())) {
-            return run(planning, options, data, backend);
+        return together(options, () -> {
+            Planning planning = planning(options.applyTo(config), options);
+            ExperimentConfig effective = planning.config();
+            // Data and folder come before the backend: what is misspelt shows before natives are loaded.
+            TrainingData data = TrainingData.open(effective);
+            if (options.team().leads()) {
+                RunFolder.check(folder(effective), options.resume());
+            }
+            try (Backend backend = Backends.choose(effective.backend().name())
+                    .open(effective.backend().options())) {
+                return run(planning, options, data, backend);
+            }
+        });
+    }
+
+    /** A run, or the beginning of one. */
+    private interface Body {
+        TrainingOutcome run() throws IOException;
+    }
+
+    /** Tells the other processes of a failure; one that shows that another is gone becomes a message about that. */
+    private static TrainingOutcome together(TrainerOptions options, Body body) throws IOException {
+        ProcessTeam team = options.team();
+        if (team.size() == 1) {
+            return body.run();
+        }
+        try {
+            return body.run();
+        } catch (LostProcessException | ConfigException e) {
+            team.fail("rank " + team.rank() + " failed: " + e.getMessage());
+            throw e;
+        } catch (IOException | RuntimeException | OutOfMemoryError | LinkageError e) {
+            Optional<String> reason = team.reasonWithin(e instanceof BackendException ? MOMENT : Duration.ZERO);
+            if (reason.isPresent()) {
+                throw new LostProcessException(reason.get(), e);
+            }
+            team.fail("rank " + team.rank() + " failed: "
+                    + (e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage()));
+            throw e;
         }
     }
 
@@ -62,8 +101,10 @@ public final class Trainer {
         Objects.requireNonNull(config, "config");
         Objects.requireNonNull(options, "options");
         Objects.requireNonNull(backend, "backend");
-        Planning planning = planning(config, options);
-        return run(planning, options, TrainingData.open(planning.config()), backend);
+        return together(options, () -> {
+            Planning planning = planning(config, options);
+            return run(planning, options, TrainingData.open(planning.config()), backend);
+        });
     }
 
     private static TrainingOutcome run(Planning planning, TrainerOptions options, TrainingData data, Backend backend)
@@ -73,6 +114,11 @@ public final class Trainer {
                     "backend.name", "'" + backend.name() + "', which can't train", "one that can, such as libtorch");
         }
         ExperimentConfig config = planning.config();
+        if (!options.team().leads()) {
+            try (TrainingRun run = new TrainingRun(config, options, data, null, backend)) {
+                return run.run();
+            }
+        }
         // Only now is anything written.
         try (RunFolder folder = RunFolder.open(folder(config), options.resume());
                 TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {

@@ -15,11 +15,13 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSession.TrainingState;
@@ -27,6 +29,7 @@ import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.data.io.FileFormatException;
+import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.loading.Batch;
 import org.segformer3d.data.loading.Epoch;
 import org.segformer3d.data.loading.LoaderSpec;
@@ -44,6 +47,8 @@ import org.segformer3d.train.config.ExperimentConfig.EarlyStop;
 import org.segformer3d.train.config.ExperimentConfig.MlflowSettings;
 import org.segformer3d.train.config.ExperimentConfig.StartSettings;
 import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
+import org.segformer3d.train.parallel.LostProcessException;
+import org.segformer3d.train.parallel.ProcessTeam;
 import org.segformer3d.train.run.Checkpoint.Position;
 import org.segformer3d.train.run.TrainingOutcome.End;
 import org.segformer3d.train.run.TrainingOutcome.TestScores;
@@ -61,6 +66,10 @@ import org.slf4j.LoggerFactory;
 /** One run under way: the session, the loader, the trackers and the position. Used once, by one thread. */
 final class TrainingRun implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
+
+    /** How long after an operation of several processes failed it is known at the latest which one is gone. */
+    private static final Duration KNOWN_AFTER = Duration.ofSeconds(5);
+
     private static final String OFFICIAL_DATA =
             "trained on what the official script makes of scans; the bundle's own preprocessing, from"
                     + " dataset_parameters.preprocessing, isn't that script's, so predict from scans treated alike";
@@ -70,6 +79,7 @@ final class TrainingRun implements AutoCloseable {
 
     private final ExperimentConfig config;
     private final TrainerOptions options;
+    private final ProcessTeam team;
     private final TrainingData data;
     private final RunFolder folder;
     private final Backend backend;
@@ -85,10 +95,13 @@ final class TrainingRun implements AutoCloseable {
     private PatchLoader loader;
     private Position position = Position.START;
     private List<String> fresh = List.of();
+    private double lastLoss = Double.NaN;
 
+    /** @param folder {@code null} on a process that doesn't lead: it writes nothing */
     TrainingRun(ExperimentConfig config, TrainerOptions options, TrainingData data, RunFolder folder, Backend backend) {
         this.config = config;
         this.options = options;
+        this.team = options.team();
         this.data = data;
         this.folder = folder;
         this.backend = backend;
@@ -104,47 +117,154 @@ final class TrainingRun implements AutoCloseable {
 
     TrainingOutcome run() throws IOException {
         // Refuses what doesn't fit the data, so it comes before anything is written.
-        loader = new PatchLoader(data.training(), data.labels(), loaderSpec());
+        loader = new PatchLoader(data.training(), data.labels(), loaderSpec(), team.rank(), team.size());
         try {
-            Optional<Checkpoint> resumed = start();
-            if (position.batches() > loader.batchesPerEpoch()) {
-                // A checkpoint of a run on more data, taken amid an epoch that doesn't exist here.
-                position =
-                        new Position(position.epoch(), 0, 0, position.steps(), position.best(), position.bestEpoch());
-            }
-            for (Tracker tracker : trackers) {
-                tracker.start(history, position.steps());
-            }
-            options.listener()
-                    .started(new ProgressListener.Start(
-                            folder.root(),
-                            backend.name() + " on " + backend.device(),
-                            data.training().size(),
-                            data.validation().size(),
-                            data.test().size(),
-                            position.epoch(),
-                            epochs,
-                            stepsPerEpoch(),
-                            trainedParameters()));
-            if (hasOtherPreprocessing()) {
-                options.listener().message(OFFICIAL_DATA);
-            }
-            resumed.ifPresent(checkpoint -> options.listener()
-                    .message("going on after " + checkpoint.position().epoch() + " epochs and "
-                            + checkpoint.position().steps() + " steps"));
-            if (!fresh.isEmpty()) {
-                options.listener()
-                        .message("initialised anew, as the weights are of a network with other channels or classes: "
-                                + String.join(", ", fresh));
-            }
-            TrainingOutcome outcome = finish(trainEpochs());
-            for (Tracker tracker : trackers) {
-                tracker.finished(outcome.end() != End.STOPPED);
-            }
-            return outcome;
+            return team.leads() ? lead() : follow();
+        } catch (LostProcessException | BackendException e) {
+            explain(e);
+            throw e;
         } finally {
             closeTrackers();
         }
+    }
+
+    /** What several processes do together fails when one of them is gone; says which, when that was, and what is left. */
+    private void explain(Exception failure) throws LostProcessException {
+        Optional<String> reason = team.reasonWithin(KNOWN_AFTER);
+        if (reason.isEmpty() || session == null) {
+            return;
+        }
+        String state = "";
+        if (team.leads()) {
+            state = Checkpoint.exists(folder.last())
+                    ? "; the last checkpoint is " + folder.last() + "; go on from it with --resume"
+                    : "; there is no checkpoint yet";
+        }
+        throw new LostProcessException(reason.get() + " at step " + (position.steps() + 1) + state, failure);
+    }
+
+    /** The part of a process that doesn't lead: it trains, and leaves everything else to the one that does. */
+    private TrainingOutcome follow() throws IOException {
+        ModelLayout layout = ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers()));
+        meet();
+        StateDict random =
+                WeightInitializer.initialize(layout, config.training().seed());
+        session = backend.train(spec(random), parallel());
+        session.share();
+        position = toldPosition(team.hearLeader(""));
+        End end = trainEpochs();
+        return new TrainingOutcome(
+                end,
+                config.output().runFolder().orElse(Path.of("")),
+                position.epoch(),
+                position.steps(),
+                lastLoss,
+                OptionalDouble.empty(),
+                position.epoch() - 1,
+                Optional.empty(),
+                Optional.empty(),
+                session.weights().hash(),
+                (System.nanoTime() - startNanos) * 1e-9);
+    }
+
+    /** Waits for the other processes, and makes sure that all are about to do the same. */
+    private void meet() throws IOException {
+        if (team.size() == 1) {
+            return;
+        }
+        Map<String, String> facts = new LinkedHashMap<>();
+        flat(config.toMap()).forEach((key, value) -> {
+            boolean own = ExperimentConfig.isPlaceOrSpeed(key)
+                    || key.startsWith("output.")
+                    || key.startsWith("tracking.")
+                    || key.startsWith("training_parameters.load_checkpoint.")
+                    || key.equals("training_parameters.checkpoint_save_dir")
+                    || key.equals("backend.threads")
+                    || key.equals("backend.device");
+            if (!own) {
+                facts.put(key, String.valueOf(value));
+            }
+        });
+        facts.put("the kind of device", backend.device().type().toString());
+        facts.put("the backend", backend.name() + " " + backend.versions().getOrDefault(backend.name(), ""));
+        facts.put("the data (names and sizes of the files)", data.fingerprint());
+        facts.put(
+                "the training cases (the split)",
+                Sha256.of(String.join("\n", data.split().train())));
+        team.requireSame(facts);
+    }
+
+    private DataParallel parallel() {
+        return new DataParallel(team, config.training().synchronisesBatchNorm());
+    }
+
+    private TrainingSpec spec(StateDict weights) {
+        return new TrainingSpec(
+                config.model(),
+                weights,
+                config.loss(),
+                config.optimizer(),
+                config.training().clipNorm(),
+                config.training().emaDecay(),
+                config.training().recomputesActivations(),
+                config.training().mixedPrecision());
+    }
+
+    private String positionToTell() {
+        return position.epoch() + " " + position.batches() + " " + position.lossSum() + " " + position.steps();
+    }
+
+    private static Position toldPosition(String text) {
+        String[] parts = text.split(" ");
+        return new Position(
+                Integer.parseInt(parts[0]),
+                Integer.parseInt(parts[1]),
+                Double.parseDouble(parts[2]),
+                Long.parseLong(parts[3]),
+                OptionalDouble.empty(),
+                -1);
+    }
+
+    private TrainingOutcome lead() throws IOException {
+        meet();
+        Optional<Checkpoint> resumed = start();
+        if (position.batches() > loader.batchesPerEpoch()) {
+            // A checkpoint of a run on more data, taken amid an epoch that doesn't exist here.
+            position = new Position(position.epoch(), 0, 0, position.steps(), position.best(), position.bestEpoch());
+        }
+        session.share();
+        team.hearLeader(positionToTell());
+        for (Tracker tracker : trackers) {
+            tracker.start(history, position.steps());
+        }
+        options.listener()
+                .started(new ProgressListener.Start(
+                        folder.root(),
+                        backend.name() + " on " + backend.device()
+                                + (team.size() == 1 ? "" : ", " + team.size() + " processes"),
+                        data.training().size(),
+                        data.validation().size(),
+                        data.test().size(),
+                        position.epoch(),
+                        epochs,
+                        stepsPerEpoch(),
+                        trainedParameters()));
+        if (hasOtherPreprocessing()) {
+            options.listener().message(OFFICIAL_DATA);
+        }
+        resumed.ifPresent(checkpoint -> options.listener()
+                .message("going on after " + checkpoint.position().epoch() + " epochs and "
+                        + checkpoint.position().steps() + " steps"));
+        if (!fresh.isEmpty()) {
+            options.listener()
+                    .message("initialised anew, as the weights are of a network with other channels or classes: "
+                            + String.join(", ", fresh));
+        }
+        TrainingOutcome outcome = finish(trainEpochs());
+        for (Tracker tracker : trackers) {
+            tracker.finished(outcome.end() != End.STOPPED);
+        }
+        return outcome;
     }
 
     /** Makes the session and brings it to where the run starts or goes on. */
@@ -166,15 +286,7 @@ final class TrainingRun implements AutoCloseable {
             requireCompatible(checkpoint.get(), resumes);
         }
         TrainingState given = initialState(checkpoint, start);
-        session = backend.train(new TrainingSpec(
-                config.model(),
-                given.weights(),
-                config.loss(),
-                config.optimizer(),
-                config.training().clipNorm(),
-                config.training().emaDecay(),
-                config.training().recomputesActivations(),
-                config.training().mixedPrecision()));
+        session = backend.train(spec(given.weights()), parallel());
         if (checkpoint.isPresent() || given.updates() > 0) {
             session.restore(given);
         }
@@ -203,6 +315,7 @@ final class TrainingRun implements AutoCloseable {
         Map<String, Object> run = Provenance.of(backend);
         run.put("implementation", session.implementation());
         run.put("amp", config.training().mixedPrecision());
+        run.put("processes", team.size());
         run.put("resumed", isResumed);
         run.put("epoch", position.epoch());
         run.put("steps", position.steps());
@@ -297,6 +410,15 @@ final class TrainingRun implements AutoCloseable {
                     folder.root(),
                     "can't go on from the checkpoint: other cases would be trained on (the split has changed)");
         }
+        Object processes = from.getOrDefault("processes", 1);
+        if (resumes && ((Number) processes).intValue() != team.size()) {
+            throw new RunFolderException(
+                    folder.root(),
+                    "can't go on from the checkpoint: it is of a run on " + processes
+                            + " processes, and this is one on "
+                            + team.size() + "; go on with as many (--nproc " + processes
+                            + "), or start a new run in another folder");
+        }
         changed.removeIf(key -> key.startsWith("output.") || key.startsWith("tracking.") || key.startsWith("backend."));
         if (!changed.isEmpty() && resumes) {
             options.listener().message("going on with other values of " + String.join(", ", changed));
@@ -320,7 +442,7 @@ final class TrainingRun implements AutoCloseable {
     private LoaderSpec loaderSpec() {
         DatasetSettings d = config.dataset();
         return new LoaderSpec(
-                d.type().isOfficial() ? d.batchSize() * d.samplesPerCase() : d.batchSize(),
+                (d.type().isOfficial() ? d.batchSize() * d.samplesPerCase() : d.batchSize()) * team.size(),
                 d.shuffled(),
                 d.dropLast(),
                 d.workers(),
@@ -388,12 +510,19 @@ final class TrainingRun implements AutoCloseable {
 
     private End trainEpochs() throws IOException {
         while (position.epoch() < epochs) {
-            if (stopsEarly()) {
+            // Validation and its history are the leader's, so is what follows from them.
+            String rateOrEnd = team.hearLeader(
+                    !team.leads()
+                            ? ""
+                            : stopsEarly()
+                                    ? End.EARLY.name()
+                                    : String.valueOf(schedule.rate(position.epoch(), watched())));
+            if (rateOrEnd.equals(End.EARLY.name())) {
                 options.listener().message("validation Dice has stopped rising; ending early");
                 return End.EARLY;
             }
             int epoch = position.epoch();
-            double rate = schedule.rate(epoch, watched());
+            double rate = Double.parseDouble(rateOrEnd);
             long start = System.nanoTime();
             long waited = loader.waitNanos();
             if (!trainEpoch(epoch, rate)) {
@@ -402,9 +531,14 @@ final class TrainingRun implements AutoCloseable {
             }
             double seconds = (System.nanoTime() - start) * 1e-9;
             double waitSeconds = (loader.waitNanos() - waited) * 1e-9;
-            if (!endEpoch(epoch, rate, seconds, waitSeconds)) {
+            boolean ended = !team.leads() || endEpoch(epoch, rate, seconds, waitSeconds);
+            if (team.any(!ended)) {
                 save();
                 return End.STOPPED;
+            }
+            if (!team.leads()) {
+                lastLoss = position.lossSum() / Math.max(1, position.batches());
+                position = new Position(epoch + 1, 0, 0, position.steps(), OptionalDouble.empty(), -1);
             }
         }
         return End.FINISHED;
@@ -426,17 +560,25 @@ final class TrainingRun implements AutoCloseable {
             pace.beginEpoch(loader.waitNanos());
             double groupLoss = 0;
             int inGroup = 0;
+            int samples = 0;
             // The cases of the step under way: one entry a patch.
             List<String> cases = new ArrayList<>();
             while (position.batches() < total) {
-                if (inGroup == 0 && options.stop().getAsBoolean()) {
+                if (inGroup == 0 && team.any(options.stop().getAsBoolean())) {
                     return false;
                 }
                 Batch batch = iterator.next();
                 cases.addAll(batch.caseIds());
-                double loss = session.accumulate(
-                        new TrainingBatch(batch.input(), batch.target(), dropoutSeed(epoch, batch.index())),
-                        1.0 / group);
+                double share = loader.share(batch.index());
+                double own = session.accumulate(
+                        new TrainingBatch(
+                                batch.input(),
+                                batch.target(),
+                                dropoutSeed(epoch, batch.index()),
+                                loader.firstSample(batch.index())),
+                        share / group);
+                double loss = team.size() == 1 ? own : team.sum(share == 0 ? 0 : share * own);
+                samples += loader.samples(batch.index());
                 if (!Double.isFinite(loss)) {
                     throw diverged("the loss is " + loss, epoch, cases);
                 }
@@ -450,7 +592,8 @@ final class TrainingRun implements AutoCloseable {
                         throw diverged("the gradients' norm is " + norm, epoch, cases);
                     }
                     steps++;
-                    tell(epoch, rate, steps, position.batches() + 1, groupLoss / inGroup, norm, cases.size());
+                    tell(epoch, rate, steps, position.batches() + 1, groupLoss / inGroup, norm, samples);
+                    samples = 0;
                     groupLoss = 0;
                     inGroup = 0;
                     cases.clear();
@@ -476,10 +619,14 @@ final class TrainingRun implements AutoCloseable {
         return every.isPresent() && steps % every.getAsInt() == 0;
     }
 
-    private TrainingDivergedException diverged(String what, int epoch, List<String> cases) throws IOException {
-        String good = Checkpoint.exists(folder.last())
-                ? "the state before is in " + folder.last()
-                : "there is no earlier checkpoint";
+    /** All processes come here together: what they saw was the sum. */
+    private TrainingDivergedException diverged(String what, int epoch, List<String> own) throws IOException {
+        List<String> cases = team.gather(own);
+        String good = !team.leads()
+                ? "rank 0 says which checkpoint is left"
+                : Checkpoint.exists(folder.last())
+                        ? "the state before is in " + folder.last()
+                        : "there is no earlier checkpoint";
         return new TrainingDivergedException(
                 "epoch " + (epoch + 1) + ", step " + (position.steps() + 1) + ": " + what + " with the cases "
                         + String.join(", ", cases) + "; " + good
@@ -547,14 +694,14 @@ final class TrainingRun implements AutoCloseable {
             try (SegmentationModel model =
                     averaged ? backend.load(config.model(), averagedWeights) : session.snapshot(false)) {
                 if (config.validation().dice()) {
-                    result = validation.run(model, options.listener(), options.stop());
+                    result = validation.run(model, options.listener(), this::stops);
                     if (result == null) {
                         return false;
                     }
                 } else {
                     double loss = new PlainValidation(data.validation(), data.labels(), loaderSpec(), config.loss())
-                            .run(backend, model, options.stop());
-                    if (Double.isNaN(loss) && options.stop().getAsBoolean()) {
+                            .run(backend, model, this::stops);
+                    if (Double.isNaN(loss) && stops()) {
                         return false;
                     }
                     validationLoss = OptionalDouble.of(loss);
@@ -629,8 +776,11 @@ final class TrainingRun implements AutoCloseable {
         if (!config.training().emaStatisticsRecomputed()) {
             return averaged;
         }
-        try (Epoch batches = loader.epoch(epoch)) {
-            return AveragedStatistics.recompute(backend, session.spec(), averaged, batches, options.stop());
+        // Alone, while the others wait: the statistics are those of whole batches.
+        try (PatchLoader whole =
+                        team.size() == 1 ? null : new PatchLoader(data.training(), data.labels(), loaderSpec());
+                Epoch batches = (whole == null ? loader : whole).epoch(epoch)) {
+            return AveragedStatistics.recompute(backend, session.spec(), averaged, batches, this::stops);
         }
     }
 
@@ -680,7 +830,15 @@ final class TrainingRun implements AutoCloseable {
         return without >= rule.get().patience();
     }
 
+    /** Whether the leader should give up what it does alone. */
+    private boolean stops() {
+        return options.stop().getAsBoolean() || team.failure().isPresent();
+    }
+
     private void save() throws IOException {
+        if (!team.leads()) {
+            return;
+        }
         Checkpoint checkpoint = new Checkpoint(session.state(), position, history, config.toMap(), provenance());
         writing(folder.last(), () -> {
             Files.createDirectories(folder.checkpoints());
@@ -741,6 +899,7 @@ final class TrainingRun implements AutoCloseable {
         map.put("data", data.name());
         map.put("data_fingerprint", data.fingerprint());
         map.put("training_cases", data.split().train());
+        map.put("processes", team.size());
         return map;
     }
 

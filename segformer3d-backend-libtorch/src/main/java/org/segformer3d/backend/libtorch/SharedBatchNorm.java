@@ -1,0 +1,166 @@
+package org.segformer3d.backend.libtorch;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorBase;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorTensorHook;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.segformer3d.api.block.BlockSpec;
+import org.segformer3d.api.tensor.Device;
+
+/**
+ * BatchNorm by the statistics of the batch that several processes share.
+ *
+ * <p>With n places over all processes, μ = Σx/n and σ² = Σx²/n − μ², added up in float64. Their gradients are sums over all processes as
+ * well: with x̂ = (x−μ)/σ and g = γ/σ, dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n).
+ */
+final class SharedBatchNorm {
+    private final LibtorchBackend backend;
+    private final Collective collective;
+    /** What autograd calls until the backward pass is over. */
+    private final List<TensorTensorHook> hooks = new ArrayList<>();
+
+    private boolean counts = true;
+
+    SharedBatchNorm(LibtorchBackend backend, Collective collective) {
+        this.backend = backend;
+        this.collective = collective;
+    }
+
+    /**
+     * Statistics of the shared batch.
+     *
+     * @param mean of every channel
+     * @param inverse 1/σ of every channel
+     * @param places n
+     */
+    record Statistics(Tensor mean, Tensor inverse, double places) {}
+
+    /** Sets whether the samples that follow count, or only keep step with the other processes'. */
+    void counting(boolean newCounts) {
+        counts = newCounts;
+    }
+
+    /**
+     * Measures the batch and moves the running statistics.
+     *
+     * @param columns (R,C,1,1) or (B,C,D,H,W), whose second axis is the channels
+     */
+    Statistics measure(Tensor columns, Tensor runningMean, Tensor runningVariance) {
+        long channels = columns.size(1);
+        double n = counts ? (double) columns.numel() / channels : 0;
+        Tensor mean;
+        Tensor second;
+        if (backend.options().device().type() == Device.Type.CPU) {
+            T_TensorTensor_T own = torch.batch_norm_update_stats(
+                    columns, new TensorOptional(), new TensorOptional(), BlockSpec.BATCH_NORM_MOMENTUM);
+            mean = own.get0().to(ScalarType.Double);
+            second = own.get1().to(ScalarType.Double);
+        } else {
+            Tensor exact = columns.transpose(0, 1).reshape(channels, -1).to(ScalarType.Double);
+            mean = exact.mean(new long[] {1}, false, new ScalarTypeOptional());
+            second = exact.sub(mean.unsqueeze(1)).square_().mean(new long[] {1}, false, new ScalarTypeOptional());
+        }
+        second.addcmul_(mean, mean);
+        Tensor count = torch.ones(new long[] {1}, backend.floating(ScalarType.Double));
+        Tensor sums = Functional.cat(0, mean, second, count).mul_(new Scalar(n));
+        collective.sum(sums);
+        double places = sums.select(0, 2 * channels).item().toDouble();
+        sums.div_(new Scalar(places));
+        Tensor sharedMean = sums.narrow(0, 0, channels);
+        Tensor variance = sums.narrow(0, channels, channels)
+                .addcmul(sharedMean, sharedMean, new Scalar(-1.0))
+                .clamp_min_(new Scalar(0.0));
+        Tensor inverse =
+                variance.add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_().to(columns.scalar_type());
+        double keep = 1 - BlockSpec.BATCH_NORM_MOMENTUM;
+        runningMean
+                .mul_(new Scalar(keep))
+                .add_(sharedMean.to(columns.scalar_type()), new Scalar(BlockSpec.BATCH_NORM_MOMENTUM));
+        double unbiased = places / Math.max(1, places - 1);
+        runningVariance
+                .mul_(new Scalar(keep))
+                .add_(variance.to(columns.scalar_type()), new Scalar(BlockSpec.BATCH_NORM_MOMENTUM * unbiased));
+        return new Statistics(sharedMean.to(columns.scalar_type()), inverse, places);
+    }
+
+    /**
+     * Returns Σdy and Σ(dy·x̂) over all processes, (2,C).
+     *
+     * @param own of this process
+     */
+    Tensor sums(Tensor own) {
+        Tensor sums = own.to(ScalarType.Double);
+        collective.sum(sums);
+        return sums.to(own.scalar_type());
+    }
+
+    /**
+     * Normalises (B,C,D,H,W), recorded by autograd. The record knows of this process's samples only, so that the gradients at the sums,
+     * which all processes' outputs depend on, are added up on their way back.
+     */
+    Tensor forward(Tensor x, Functional.BatchNorm norm) {
+        Statistics found = measure(x.detach(), norm.mean(), norm.variance());
+        if (norm.count() != null) {
+            norm.count().add_(new Scalar(1L));
+        }
+        long channels = x.size(1);
+        // The sums again, as something that depends on x: their values don't matter, their gradients do.
+        Tensor flat = x.transpose(0, 1).flatten(1, 4);
+        Tensor mean = found.mean().detach();
+        Tensor centred = flat.sub(mean.unsqueeze(1));
+        Tensor own = torch.cat(new TensorVector(centred.sum(1), centred.square().sum(1)), 0);
+        double weight = (counts ? 1 : 0) / found.places();
+        // zero in value: Σ(x−μ)/n and Σ(x−μ)²/n over all processes, less themselves
+        Tensor moved = own.sub(own.detach()).mul(new Scalar(weight));
+        moved.register_hook(hook());
+        Tensor shift = moved.narrow(0, 0, channels);
+        // σ² moves with Σ(x−μ)²/n; that μ moves as well changes nothing, as Σ(x−μ) is zero over all processes
+        Tensor inverse = found.inverse();
+        Tensor slope = inverse.pow(new Scalar(3.0)).mul(new Scalar(-0.5));
+        Tensor scale = norm.weight()
+                .mul(inverse.add(moved.narrow(0, channels, channels).mul(slope)));
+        Tensor offset = norm.bias().sub(mean.add(shift).mul(scale));
+        return x.mul(perChannel(scale)).add(perChannel(offset));
+    }
+
+    private static Tensor perChannel(Tensor values) {
+        return values.view(1, -1, 1, 1, 1);
+    }
+
+    private TensorTensorHook hook() {
+        TensorTensorHook hook = new SumOverProcesses(collective);
+        hook.retainReference();
+        hooks.add(hook);
+        return hook;
+    }
+
+    /** Adds up a gradient over all processes; autograd calls it. */
+    private static final class SumOverProcesses extends TensorTensorHook {
+        private final Collective collective;
+
+        SumOverProcesses(Collective collective) {
+            this.collective = collective;
+        }
+
+        @Override
+        public TensorBase call(TensorBase gradient) {
+            Tensor sum = new Tensor(gradient).to(ScalarType.Double);
+            collective.sum(sum);
+            return sum.to(new Tensor(gradient).scalar_type());
+        }
+    }
+
+    /** Gives back what forward passes kept. */
+    void forget() {
+        hooks.forEach(TensorTensorHook::close);
+        hooks.clear();
+    }
+}
