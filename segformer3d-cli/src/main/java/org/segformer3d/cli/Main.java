@@ -28,7 +28,8 @@ public final class Main {
      * the process; results then go to the same place by another descriptor, and the standard one leads nowhere.
      */
     private static OutputStream results(String[] arguments) {
-        boolean several = Arrays.stream(arguments).anyMatch(a -> a.startsWith("--nproc") || a.startsWith("--rendezvous"));
+        boolean several =
+                Arrays.stream(arguments).anyMatch(a -> a.startsWith("--nproc") || a.startsWith("--rendezvous"));
         if (several) {
             try {
                 OutputStream own = new FileOutputStream("/proc/self/fd/1", true);

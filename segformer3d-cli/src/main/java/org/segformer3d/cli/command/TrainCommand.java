@@ -76,7 +76,8 @@ public final class TrainCommand implements Callable<Integer> {
         output.ifPresent(folder ->
                 changes.add("output.run_dir=" + quoted(folder.toAbsolutePath().toString())));
         changes.addAll(backend.overrides());
-        ExperimentConfig experiment = processes.divide(ExperimentConfig.read(config).withOverrides(changes));
+        ExperimentConfig experiment =
+                processes.divide(ExperimentConfig.read(config).withOverrides(changes));
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
         // Open until everything is printed: an interrupted process ends as soon as this is closed.
@@ -84,7 +85,9 @@ public final class TrainCommand implements Callable<Integer> {
                 ProcessTeam team = processes.start(experiment, err)) {
             TrainingOutcome outcome = Trainer.run(
                     experiment,
-                    options(team.leads() ? err : null).stoppingWhen(interruption::isRequested).in(team));
+                    options(team.leads() ? err : null)
+                            .stoppingWhen(interruption::isRequested)
+                            .in(team));
             if (!team.leads()) {
                 return outcome.end() == End.STOPPED ? 1 : 0;
             }
@@ -107,7 +110,10 @@ public final class TrainCommand implements Callable<Integer> {
     private TrainerOptions options(PrintWriter err) {
         return TrainerOptions.defaults()
                 .resuming(resume)
-                .listenedBy(quiet || err == null ? ProgressListener.NONE : new TrainingProgress(err, Progress.Kind.detect()));
+                .listenedBy(
+                        quiet || err == null
+                                ? ProgressListener.NONE
+                                : new TrainingProgress(err, Progress.Kind.detect()));
     }
 
     /** Returns text as a YAML scalar. */

@@ -50,13 +50,15 @@ public final class Processes {
     @Option(
             names = "--peer-timeout",
             paramLabel = "SECONDS",
-            description = "How long to wait for the other processes to start, and how long one may be silent (default: 300).")
+            description =
+                    "How long to wait for the other processes to start, and how long one may be silent (default: 300).")
     private int timeout;
 
     private boolean isSeveral() {
         if (rendezvous.isPresent()) {
             if (nproc != 0) {
-                throw wrong("--nproc starts the processes of one machine by itself; leave out --rendezvous, or --nproc");
+                throw wrong(
+                        "--nproc starts the processes of one machine by itself; leave out --rendezvous, or --nproc");
             }
             if (rank < 0 || world < 1) {
                 throw wrong("--rendezvous needs --rank and --world as well");
@@ -100,7 +102,9 @@ public final class Processes {
      * @throws ParameterException when the options contradict each other
      */
     public ExperimentConfig divide(ExperimentConfig experiment) {
-        if (!isSeveral() || rendezvous.isPresent() || experiment.backend().options().threads() > 0) {
+        if (!isSeveral()
+                || rendezvous.isPresent()
+                || experiment.backend().options().threads() > 0) {
             return experiment;
         }
         return experiment.withOverrides(List.of("backend.threads=" + threads()));
@@ -142,7 +146,9 @@ public final class Processes {
         boolean sized = false;
         for (String option : ManagementFactory.getRuntimeMXBean().getInputArguments()) {
             // A debugger's port and a profiler's file belong to one process.
-            if (!option.startsWith("-agent") && !option.startsWith("-javaagent") && !option.contains("MaxRAMPercentage")) {
+            if (!option.startsWith("-agent")
+                    && !option.startsWith("-javaagent")
+                    && !option.contains("MaxRAMPercentage")) {
                 command.add(option);
             }
             sized |= option.startsWith("-Xmx");
@@ -173,7 +179,8 @@ public final class Processes {
                 "--peer-timeout",
                 String.valueOf(team.timeout().toSeconds())));
         if (experiment.backend().options().threads() > 0) {
-            command.addAll(List.of("--set", "backend.threads=" + experiment.backend().options().threads()));
+            command.addAll(List.of(
+                    "--set", "backend.threads=" + experiment.backend().options().threads()));
         }
         Device device = experiment.backend().options().device();
         if (device.type() == Device.Type.CUDA) {

@@ -129,7 +129,7 @@ final class TrainingRun implements AutoCloseable {
     }
 
     /** What several processes do together fails when one of them is gone; says which, when that was, and what is left. */
-    private void explain(Exception failure) throws LostProcessException {
+    private void explain(Exception failure) throws IOException {
         Optional<String> reason = team.reasonWithin(KNOWN_AFTER);
         if (reason.isEmpty() || session == null) {
             return;
