@@ -14,6 +14,8 @@ import java.util.concurrent.TimeUnit;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.parallel.ProcessTeam;
+import org.segformer3d.train.parallel.Rendezvous;
 
 /**
  * A run in a process of its own, for what can't be done to the process that tests run in: killing it, and taking away its disk.
@@ -50,11 +52,33 @@ final class TrainingProcess {
                     }
                 });
         try (Backend backend = args[0].equals("fake")
-                ? new FakeBackend()
-                : Backends.provider(args[0]).open(config.backend().options())) {
-            TrainingOutcome outcome = Trainer.run(config, options, backend);
+                        ? new FakeBackend()
+                        : Backends.provider(args[0]).open(config.backend().options());
+                ProcessTeam team = team()) {
+            TrainingOutcome outcome = Trainer.run(config, options.in(team), backend);
             System.out.println("hash " + outcome.weightsHash());
         }
+    }
+
+    /** The team that the system properties of {@link #start(Path, List, int, int, int, String...)} describe. */
+    private static ProcessTeam team() throws IOException {
+        int size = Integer.getInteger("team.size", 1);
+        return ProcessTeam.join(new Rendezvous(
+                "127.0.0.1",
+                Integer.getInteger("team.port", 0),
+                Integer.getInteger("team.rank", 0),
+                size,
+                Rendezvous.USUAL_TIMEOUT));
+    }
+
+    /** Starts one of several processes that train together. */
+    static TrainingProcess start(Path folder, List<String> around, int rank, int size, int port, String... args)
+            throws IOException {
+        return launch(
+                folder,
+                around,
+                List.of("-Dteam.rank=" + rank, "-Dteam.size=" + size, "-Dteam.port=" + port),
+                args);
     }
 
     /**
@@ -63,8 +87,14 @@ final class TrainingProcess {
      * @param around what to put before the command, for example {@code bash -c 'ulimit …; exec "$@"' bash}
      */
     static TrainingProcess start(Path folder, List<String> around, String... args) throws IOException {
+        return launch(folder, around, List.of(), args);
+    }
+
+    private static TrainingProcess launch(Path folder, List<String> around, List<String> options, String... args)
+            throws IOException {
         List<String> command = new ArrayList<>(around);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(options);
         command.addAll(List.of(
                 "-XX:TieredStopAtLevel=1",
                 "-XX:-UsePerfData",
