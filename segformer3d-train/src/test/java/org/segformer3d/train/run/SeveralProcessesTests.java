@@ -78,7 +78,8 @@ class SeveralProcessesTests {
                         "sliding_window_inference.roi=32",
                         "tracking.curve=false",
                         "tracking.report=false",
-                        // Where a gradient is zero in theory, Adam turns rounding into steps; float64 leaves nothing of that.
+                        // Where a gradient is zero in theory, Adam turns rounding into steps; float64 leaves nothing of
+                        // that.
                         "backend.precision=float64",
                         "backend.threads=1"))
                 .withOverrides(List.of(changes))

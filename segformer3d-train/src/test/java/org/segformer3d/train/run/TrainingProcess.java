@@ -75,10 +75,7 @@ final class TrainingProcess {
     static TrainingProcess start(Path folder, List<String> around, int rank, int size, int port, String... args)
             throws IOException {
         return launch(
-                folder,
-                around,
-                List.of("-Dteam.rank=" + rank, "-Dteam.size=" + size, "-Dteam.port=" + port),
-                args);
+                folder, around, List.of("-Dteam.rank=" + rank, "-Dteam.size=" + size, "-Dteam.port=" + port), args);
     }
 
     /**
