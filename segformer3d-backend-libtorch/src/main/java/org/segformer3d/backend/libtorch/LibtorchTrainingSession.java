@@ -48,6 +48,11 @@ final class LibtorchTrainingSession implements TrainingSession {
     private long updates;
     private boolean closed;
 
+    /** Makes the session of a process alone. */
+    LibtorchTrainingSession(LibtorchBackend backend, TrainingSpec spec, boolean fused) {
+        this(backend, spec, fused, null, false);
+    }
+
     /**
      * @param collective the processes that train together, closed with the session; {@code null} for one alone
      * @param sharesBatchNorm whether their BatchNorm takes its statistics from all of them
