@@ -13,6 +13,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.PredictionProgress;
 import org.segformer3d.cli.console.Progress;
@@ -35,11 +36,13 @@ import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** Segments scans. */
 @Command(
@@ -100,6 +103,16 @@ public final class PredictCommand implements Callable<Integer> {
     private boolean saveProbabilities;
 
     @Option(
+            names = "--save-precision",
+            paramLabel = "TYPE",
+            defaultValue = "float32",
+            converter = SavedPrecision.class,
+            description =
+                    "Of saved logits and probabilities: float32, or float16 for values rounded to half precision, whose files"
+                            + " are about half as large (default: ${DEFAULT-VALUE}).")
+    private DType savePrecision;
+
+    @Option(
             names = "--save-uncertainty",
             description =
                     "Also write uncertainty/CASE.nii.gz: the entropy of the probabilities, 0 (certain) to 1 (guessed).")
@@ -149,7 +162,7 @@ public final class PredictCommand implements Callable<Integer> {
             throws IOException {
         PredictionJob job = new PredictionJob(
                 converted.paths(),
-                new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty),
+                new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty, savePrecision),
                 continuing);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
@@ -221,5 +234,17 @@ public final class PredictCommand implements Callable<Integer> {
         map.put("seconds", time.toMillis() / 1000.0);
         ProcessMemory.peakBytes().ifPresent(bytes -> map.put("peak_memory_bytes", bytes));
         return map;
+    }
+
+    /** Reads how precisely logits and probabilities are saved. */
+    static final class SavedPrecision implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String text) {
+            return switch (text) {
+                case "float32" -> DType.FLOAT32;
+                case "float16" -> DType.FLOAT16;
+                default -> throw new TypeConversionException("found '" + text + "', expected float32 or float16");
+            };
+        }
     }
 }

@@ -21,7 +21,7 @@ import org.segformer3d.eval.result.Json;
  * <pre>
  * CASE.nii.gz                labels, in the smallest type that holds them
  * CASE.json                  where they came from, how long it took
- * logits/CASE.nii.gz         float32, a channel per region, where asked for
+ * logits/CASE.nii.gz         float32, a channel per region, where asked for; rounded to half precision where asked for
  * probabilities/CASE.nii.gz  the same as probabilities, where asked for
  * uncertainty/CASE.nii.gz    float32, 0 certain to 1 guessed, where asked for
  * </pre>
@@ -30,8 +30,11 @@ import org.segformer3d.eval.result.Json;
  * @param logits whether logits are written
  * @param probabilities whether probabilities are written
  * @param uncertainty whether the uncertainty is written, see {@link SegmentationResult#writeUncertainty}
+ * @param precision of logits and probabilities: float32, or float16 for values rounded to half precision, see
+ *     {@link SegmentationResult#writeLogits(Path, DType)}
  */
-public record PredictionOutput(Path folder, boolean logits, boolean probabilities, boolean uncertainty) {
+public record PredictionOutput(
+        Path folder, boolean logits, boolean probabilities, boolean uncertainty, DType precision) {
     /** Name of the format of the description beside each label file. */
     public static final String FORMAT = "segformer3d-prediction";
 
@@ -40,6 +43,14 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
     /** Validates. */
     public PredictionOutput {
         Objects.requireNonNull(folder, "folder");
+        if (precision != DType.FLOAT32 && precision != DType.FLOAT16) {
+            throw new IllegalArgumentException("precision: found " + precision + ", expected float32 or float16");
+        }
+    }
+
+    /** Creates an output in float32. */
+    public PredictionOutput(Path folder, boolean logits, boolean probabilities, boolean uncertainty) {
+        this(folder, logits, probabilities, uncertainty, DType.FLOAT32);
     }
 
     /** Creates an output without uncertainty. */
@@ -115,6 +126,7 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
                 || !ensemble.weightsHash().equals(model.get("weights_hash"))
                 || !ensemble.configurationHash().equals(model.get("configuration_hash"))
                 || !computeType.toString().equals(provenance.get("compute_type"))
+                || (logits || probabilities) && !precision.toString().equals(found.get("saved_precision"))
                 || inputs.size() != input.images().size()) {
             return false;
         }
@@ -143,11 +155,11 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         Files.createDirectories(folder);
         if (logits) {
             Files.createDirectories(folder.resolve("logits"));
-            result.writeLogits(extra("logits", result.caseId()));
+            result.writeLogits(extra("logits", result.caseId()), precision);
         }
         if (probabilities) {
             Files.createDirectories(folder.resolve("probabilities"));
-            result.writeProbabilities(extra("probabilities", result.caseId()));
+            result.writeProbabilities(extra("probabilities", result.caseId()), precision);
         }
         if (uncertainty) {
             Files.createDirectories(folder.resolve("uncertainty"));
@@ -158,12 +170,15 @@ public record PredictionOutput(Path folder, boolean logits, boolean probabilitie
         return file;
     }
 
-    private static Map<String, Object> description(SegmentationResult result, Path file) {
+    private Map<String, Object> description(SegmentationResult result, Path file) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("format", FORMAT);
         map.put("version", VERSION);
         map.put("case", result.caseId());
         map.put("labels", file.getFileName().toString());
+        if (logits || probabilities) {
+            map.put("saved_precision", precision.toString());
+        }
         map.put("windows", result.windows());
         Map<String, Object> seconds = new LinkedHashMap<>();
         result.timings()

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.preprocessing.Restoration;
@@ -111,7 +112,17 @@ public final class SegmentationResult {
      * @throws IOException when writing fails; nothing is changed then
      */
     public void writeLogits(Path file) throws IOException {
-        NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), logitsSource());
+        writeLogits(file, DType.FLOAT32);
+    }
+
+    /**
+     * As {@link #writeLogits(Path)}, rounded.
+     *
+     * @param precision float32, or float16 for values rounded to half precision; they are stored as float32 all the same, because NIfTI
+     *     has no type of 16 bits for them, and a gzipped file of them is about half as large
+     */
+    public void writeLogits(Path file, DType precision) throws IOException {
+        NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), rounded(logitsSource(), precision));
     }
 
     /**
@@ -121,9 +132,31 @@ public final class SegmentationResult {
      * @throws IOException when writing fails; nothing is changed then
      */
     public void writeProbabilities(Path file) throws IOException {
+        writeProbabilities(file, DType.FLOAT32);
+    }
+
+    /**
+     * As {@link #writeProbabilities(Path)}, rounded.
+     *
+     * @param precision as for {@link #writeLogits(Path, DType)}
+     */
+    public void writeProbabilities(Path file, DType precision) throws IOException {
         try (LogitsStore softmax = softmaxOf(kept())) {
-            NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), probabilitiesSource(softmax));
+            NiftiWriter.write(
+                    file,
+                    restoration.inputGeometry(),
+                    kept().channels(),
+                    rounded(probabilitiesSource(softmax), precision));
         }
+    }
+
+    private static NiftiWriter.ChannelSource rounded(NiftiWriter.ChannelSource source, DType precision) {
+        return switch (precision) {
+            case FLOAT32 -> source;
+            case FLOAT16 -> c -> HalfPrecision.round(source.channel(c));
+            default ->
+                throw new IllegalArgumentException("precision: found " + precision + ", expected float32 or float16");
+        };
     }
 
     /**

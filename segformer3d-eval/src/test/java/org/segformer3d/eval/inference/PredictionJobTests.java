@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.labels.LabelSpec;
@@ -184,6 +185,26 @@ class PredictionJobTests {
         assertThat(segmenter.bundle().labels().decode(logits.toTensor()).toFloats())
                 .containsExactly(
                         NiftiReader.read(output.resolve("case1.nii.gz")).values());
+    }
+
+    @Test
+    void rounds_saved_values_to_half_precision_where_asked_for() throws IOException {
+        List<Path> scan = List.of(input.resolve("case1_0000.nii.gz"), input.resolve("case1_0001.nii.gz"));
+        new PredictionJob(scan, new PredictionOutput(output, true, true)).run(segmenter, PredictionListener.NONE);
+        float[] logits = NiftiReader.read(output.resolve("logits/case1.nii.gz")).values();
+        float[] probabilities =
+                NiftiReader.read(output.resolve("probabilities/case1.nii.gz")).values();
+        long size = Files.size(output.resolve("probabilities/case1.nii.gz"));
+        PredictionOutput half = new PredictionOutput(output, true, true, false, DType.FLOAT16);
+        // results in another precision aren't what is asked for
+        new PredictionJob(scan, half, true).run(segmenter, PredictionListener.NONE);
+        assertThat(NiftiReader.read(output.resolve("logits/case1.nii.gz")).values())
+                .isNotEqualTo(logits)
+                .containsExactly(HalfPrecision.round(logits.clone()));
+        assertThat(NiftiReader.read(output.resolve("probabilities/case1.nii.gz"))
+                        .values())
+                .containsExactly(HalfPrecision.round(probabilities.clone()));
+        assertThat(Files.size(output.resolve("probabilities/case1.nii.gz"))).isLessThan(size * 2 / 3);
     }
 
     @Test
