@@ -109,7 +109,12 @@ final class TrainingProcess {
 
     /** Returns the next line that it prints, {@code null} when it has ended. */
     String line() throws IOException {
-        return lines.readLine();
+        String line = lines.readLine();
+        while (line != null && line.startsWith("[Gloo]")) {
+            // said by the library that connects processes
+            line = lines.readLine();
+        }
+        return line;
     }
 
     /** Lets a held run go on to its next step. */
