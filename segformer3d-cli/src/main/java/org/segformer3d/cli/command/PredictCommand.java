@@ -109,7 +109,7 @@ public final class PredictCommand implements Callable<Integer> {
             converter = SavedPrecision.class,
             description =
                     "Of saved logits and probabilities: float32, or float16 for values rounded to half precision, whose files"
-                            + " are about half as large (default: ${DEFAULT-VALUE}).")
+                            + " are much smaller (default: ${DEFAULT-VALUE}).")
     private DType savePrecision;
 
     @Option(

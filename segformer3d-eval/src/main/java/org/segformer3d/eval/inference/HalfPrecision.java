@@ -1,8 +1,8 @@
 package org.segformer3d.eval.inference;
 
 /**
- * Values as IEEE 754 half precision has them, kept as float32: NIfTI has no type of 16 bits for them, but what is rounded compresses to
- * about half.
+ * Values as IEEE 754 half precision has them, kept as float32: NIfTI has no type of 16 bits for them, but what is rounded compresses
+ * far better.
  */
 final class HalfPrecision {
     /** Bits of a float32's mantissa that a half hasn't. */

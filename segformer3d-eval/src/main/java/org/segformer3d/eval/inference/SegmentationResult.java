@@ -119,7 +119,7 @@ public final class SegmentationResult {
      * As {@link #writeLogits(Path)}, rounded.
      *
      * @param precision float32, or float16 for values rounded to half precision; they are stored as float32 all the same, because NIfTI
-     *     has no type of 16 bits for them, and a gzipped file of them is about half as large
+     *     has no type of 16 bits for them, and a gzipped file of them is much smaller
      */
     public void writeLogits(Path file, DType precision) throws IOException {
         NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), rounded(logitsSource(), precision));
