@@ -34,15 +34,6 @@ final class SharedBatchNorm {
         this.collective = collective;
     }
 
-    /**
-     * Statistics of the shared batch.
-     *
-     * @param mean of every channel
-     * @param inverse 1/σ of every channel
-     * @param places n
-     */
-    record Statistics(Tensor mean, Tensor inverse, double places) {}
-
     /** Sets whether the samples that follow count, or only keep step with the other processes'. */
     void counting(boolean newCounts) {
         counts = newCounts;
@@ -53,7 +44,7 @@ final class SharedBatchNorm {
      *
      * @param columns (R,C,1,1) or (B,C,D,H,W), whose second axis is the channels
      */
-    Statistics measure(Tensor columns, Tensor runningMean, Tensor runningVariance) {
+    TrainedBatchNorm.Statistics measure(Tensor columns, Tensor runningMean, Tensor runningVariance) {
         long channels = columns.size(1);
         double n = counts ? (double) columns.numel() / channels : 0;
         Tensor mean;
@@ -88,7 +79,7 @@ final class SharedBatchNorm {
         runningVariance
                 .mul_(new Scalar(keep))
                 .add_(variance.to(columns.scalar_type()), new Scalar(BlockSpec.BATCH_NORM_MOMENTUM * unbiased));
-        return new Statistics(sharedMean.to(columns.scalar_type()), inverse, places);
+        return new TrainedBatchNorm.Statistics(sharedMean.to(columns.scalar_type()), inverse, places);
     }
 
     /**
@@ -107,7 +98,7 @@ final class SharedBatchNorm {
      * which all processes' outputs depend on, are added up on their way back.
      */
     Tensor forward(Tensor x, Functional.BatchNorm norm) {
-        Statistics found = measure(x.detach(), norm.mean(), norm.variance());
+        TrainedBatchNorm.Statistics found = measure(x.detach(), norm.mean(), norm.variance());
         if (norm.count() != null) {
             norm.count().add_(new Scalar(1L));
         }

@@ -52,8 +52,7 @@ final class TrainedBatchNorm {
     /** Computes the statistics of a batch and moves the running ones. */
     Statistics measure(Tensor rows) {
         if (shared != null) {
-            SharedBatchNorm.Statistics found = shared.measure(Products.column(rows), runningMean, runningVariance);
-            return new Statistics(found.mean(), found.inverse(), found.places());
+            return shared.measure(Products.column(rows), runningMean, runningVariance);
         }
         T_TensorTensor_T found = torch.batch_norm_update_stats(
                 Products.column(rows),
