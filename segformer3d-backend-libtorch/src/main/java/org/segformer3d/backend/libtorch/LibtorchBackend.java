@@ -218,13 +218,21 @@ final class LibtorchBackend implements Backend {
             throw new IllegalArgumentException("loss: found logits " + Shapes.text(logits.shape()) + " with target "
                     + Shapes.text(target.shape()) + ", expected equal shapes (B,K,D,H,W)");
         }
+        boolean written = options.implementation() != Implementation.PLAIN
+                && options.device().type() == Device.Type.CPU;
         return on(
-                true,
+                !written,
                 () -> scoped(() -> {
                     org.bytedeco.pytorch.Tensor x = copyIn(logits).to(DTypes.of(computeType()));
+                    org.bytedeco.pytorch.Tensor t = copyIn(target).to(DTypes.of(computeType()));
+                    if (written) {
+                        try (Workers workers = new Workers(options.threads())) {
+                            double value = new TrainedLoss(this, loss, workers).replaceByGradient(x, t, 1);
+                            return new LossGradient(value, copyOut(x));
+                        }
+                    }
                     x.set_requires_grad(true);
-                    org.bytedeco.pytorch.Tensor value =
-                            Losses.of(loss, x, copyIn(target).to(DTypes.of(computeType())));
+                    org.bytedeco.pytorch.Tensor value = Losses.of(loss, x, t);
                     value.backward();
                     return new LossGradient(value.item().toDouble(), copyOut(x.grad()));
                 }));

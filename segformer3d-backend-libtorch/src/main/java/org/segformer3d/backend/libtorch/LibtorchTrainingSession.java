@@ -306,7 +306,7 @@ final class LibtorchTrainingSession implements TrainingSession {
         return logits;
     }
 
-    /** Autograd sees the loss only: the network has its gradients written out. */
+    /** Autograd sees the few numbers of a loss only: network and loss have their gradients written out. */
     private Outcome fused(
             org.bytedeco.pytorch.Tensor volumes,
             InputGeometry geometry,
@@ -315,10 +315,8 @@ final class LibtorchTrainingSession implements TrainingSession {
             boolean everything) {
         org.bytedeco.pytorch.Tensor logits = forward(volumes, geometry, batch);
         HostTensor found = everything ? backend.copyOut(logits) : null;
-        double loss = backend.on(
-                true,
-                () -> LibtorchBackend.scoped(
-                        () -> Losses.replaceByGradient(spec.loss(), logits, backend.borrow(batch.target()), weight)));
+        double loss = LibtorchBackend.scoped(() -> new TrainedLoss(backend, spec.loss(), fused.workers())
+                .replaceByGradient(logits, backend.borrow(batch.target()), weight));
         org.bytedeco.pytorch.Tensor inputGradient = fused.backward(logits, everything);
         return new Outcome(loss, found, everything ? backend.copyOut(inputGradient) : null);
     }

@@ -25,7 +25,7 @@ final class Losses {
      * @param overlaps intersection, target and prediction of every sample and channel, (3,B,K); {@code null} without a Dice term
      * @param pointwise sum of a loss of every place; {@code null} without such a term
      */
-    private record Sums(Tensor overlaps, Tensor pointwise) {
+    record Sums(Tensor overlaps, Tensor pointwise) {
         Sums plus(Sums other) {
             return new Sums(
                     overlaps == null ? null : overlaps.add(other.overlaps),
@@ -124,7 +124,7 @@ final class Losses {
     }
 
     /** @param shape of the logits */
-    private static Tensor value(LossSpec spec, Sums sums, long[] shape) {
+    static Tensor value(LossSpec spec, Sums sums, long[] shape) {
         double places = (double) shape[0] * shape[2] * shape[3] * shape[4];
         return switch (spec.kind()) {
             case DICE -> dice(spec, sums.overlaps());
@@ -153,16 +153,24 @@ final class Losses {
 
     /** Drops channel 0 where the background takes no part. */
     private static Tensor foreground(LossSpec spec, Tensor channels) {
-        return spec.includeBackground() || channels.size(1) == 1
-                ? channels
-                : channels.narrow(1, 1, channels.size(1) - 1);
+        return foreground(spec, channels, 1);
+    }
+
+    /** Drops channel 0 of an axis where the background takes no part. */
+    static Tensor foreground(LossSpec spec, Tensor x, int axis) {
+        return spec.includeBackground() || x.size(axis) == 1 ? x : x.narrow(axis, 1, x.size(axis) - 1);
+    }
+
+    /** Returns whether the denominator of a Dice has squared sums. */
+    static boolean isSquared(LossSpec spec) {
+        return spec.squared() && spec.kind() != LossSpec.Kind.GENERALIZED_DICE;
     }
 
     private static Tensor overlaps(LossSpec spec, Tensor x, Tensor t) {
         Tensor p = probabilities(spec, x);
         Tensor g = foreground(spec, t);
         long[] axes = {2, 3, 4};
-        boolean squared = spec.squared() && spec.kind() != LossSpec.Kind.GENERALIZED_DICE;
+        boolean squared = isSquared(spec);
         return torch.stack(new TensorVector(
                 p.mul(g).sum(axes),
                 squared ? g.square().sum(axes) : g.sum(axes),

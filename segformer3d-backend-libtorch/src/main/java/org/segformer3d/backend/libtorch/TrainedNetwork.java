@@ -228,6 +228,11 @@ final class TrainedNetwork implements AutoCloseable {
         PointerScope.getInnerScope().detach(x);
     }
 
+    /** Returns the threads that work on it. */
+    Workers workers() {
+        return workers;
+    }
+
     /** Gives back what the last forward pass kept; the next one finds its places again. */
     void forget() {
         stages.forEach(Stage::forget);
