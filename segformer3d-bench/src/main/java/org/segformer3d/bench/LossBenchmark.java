@@ -1,7 +1,6 @@
 package org.segformer3d.bench;
 
-import java.util.List;
-import java.util.Map;
+import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -18,16 +17,11 @@ import org.openjdk.jmh.annotations.Warmup;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
-import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
-import org.segformer3d.api.training.OptimizerSpec;
-import org.segformer3d.api.training.TrainingBatch;
-import org.segformer3d.api.training.TrainingSession;
-import org.segformer3d.api.training.TrainingSpec;
-import org.segformer3d.api.weights.WeightInitializer;
 
-/** Losses and their gradients at 2×3×96³, in a session whose network is as small as can be: what differs between them is the loss. */
+/** Losses and their gradients at 2×3×96³, copies to and from the backend included. */
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.MILLISECONDS)
 @Warmup(iterations = 2, time = 2)
@@ -36,47 +30,41 @@ import org.segformer3d.api.weights.WeightInitializer;
 @State(Scope.Benchmark)
 public class LossBenchmark {
     private static final int EDGE = 96;
+    private static final int CHANNELS = 3;
 
     /** Which terms. */
-    @Param({"DICE", "CROSS_ENTROPY", "DICE_CROSS_ENTROPY", "DICE_FOCAL", "GENERALIZED_DICE"})
+    @Param({"DICE", "CROSS_ENTROPY", "BINARY_CROSS_ENTROPY", "DICE_CROSS_ENTROPY", "DICE_FOCAL", "GENERALIZED_DICE"})
     public LossSpec.Kind kind;
 
-    private Backend backend;
-    private TrainingSession session;
-    private TrainingBatch data;
+    /** Autograd, or gradients written out. */
+    @Param({"plain", "fused"})
+    public String implementation;
 
-    /** Starts training. */
+    private Backend backend;
+    private LossSpec loss;
+    private HostTensor logits;
+    private HostTensor target;
+
+    /** Opens the backend. */
     @Setup
     public void start() {
-        SegFormer3DConfig config = SegFormer3DConfig.fromMap(Map.of(
-                "in_channels", 1,
-                "embed_dims", List.of(4, 4, 4, 4),
-                "num_heads", List.of(1, 1, 1, 1),
-                "depths", List.of(1, 1, 1, 1),
-                "mlp_ratios", List.of(1, 1, 1, 1),
-                "decoder_head_embedding_dim", 4));
-        backend = Backends.provider("libtorch").open(BackendOptions.defaults());
-        session = backend.train(TrainingSpec.of(
-                config,
-                WeightInitializer.initialize(ModelLayout.of(config), 1),
-                LossSpec.of(kind, LossSpec.Activation.SOFTMAX),
-                OptimizerSpec.adamW(0.01)));
-        data = new TrainingBatch(
-                RandomTensors.normal(2, 2, 1, EDGE, EDGE, EDGE),
-                RandomTensors.masks(3, 2, config.numClasses(), EDGE, EDGE, EDGE),
-                4);
+        backend = Backends.provider("libtorch")
+                .open(BackendOptions.defaults()
+                        .with(BackendOptions.Implementation.valueOf(implementation.toUpperCase(Locale.ROOT))));
+        loss = LossSpec.of(kind, LossSpec.Activation.SOFTMAX);
+        logits = RandomTensors.normal(2, 2, CHANNELS, EDGE, EDGE, EDGE);
+        target = RandomTensors.masks(3, 2, CHANNELS, EDGE, EDGE, EDGE);
     }
 
-    /** Runs forward and backward. */
+    /** Computes a loss and its gradient at the logits. */
     @Benchmark
-    public double loss() {
-        return session.accumulate(data, 1);
+    public LossGradient loss() {
+        return backend.loss(loss, logits, target);
     }
 
     /** Releases everything. */
     @TearDown
     public void close() {
-        session.close();
         backend.close();
     }
 }

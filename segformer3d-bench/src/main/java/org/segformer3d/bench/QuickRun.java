@@ -57,6 +57,7 @@ public final class QuickRun {
         FORWARD(QuickRun::forward),
         PARTS(run -> run.parts("128")),
         TRAINING(QuickRun::training),
+        LOSSES(QuickRun::losses),
         AROUND(QuickRun::around),
         VOXELS(QuickRun::voxels),
         THREADS(QuickRun::threads),
@@ -230,6 +231,21 @@ public final class QuickRun {
                 Map.of("batch", shape[0], "edge", shape[1], "implementation", form));
     }
 
+    private void losses() throws RunnerException {
+        heading("Loss and gradient at 2×3×96³, softmax", "| loss | plain | fused | ratio |", 4);
+        for (LossSpec.Kind kind : LossSpec.Kind.values()) {
+            double plain = loss(kind, FORMS[0]);
+            double fused = loss(kind, FORMS[1]);
+            row(
+                    "%s | %.0f ms | %.0f ms | %.1f",
+                    kind.name().toLowerCase(Locale.ROOT).replace('_', ' '), plain, fused, plain / fused);
+        }
+    }
+
+    private double loss(LossSpec.Kind kind, String form) throws RunnerException {
+        return measure(LossBenchmark.class, "loss", 2, 1, Map.of("kind", kind.name(), "implementation", form));
+    }
+
     private void around() throws RunnerException {
         heading("Around the network", "| what | time |", 2);
         for (String blend : new String[] {"CONSTANT", "GAUSSIAN"}) {
@@ -245,13 +261,6 @@ public final class QuickRun {
             row(
                     "HD95 of 240×240×155, %s | %.0f ms",
                     masks, measure(SurfaceDistanceBenchmark.class, "hd95", 2, 1, Map.of("masks", masks)));
-        }
-        for (String loss :
-                new String[] {"DICE", "CROSS_ENTROPY", "DICE_CROSS_ENTROPY", "DICE_FOCAL", "GENERALIZED_DICE"}) {
-            row(
-                    "loss and gradient 2×3×96³ under a tiny network, %s | %.0f ms",
-                    loss.toLowerCase(Locale.ROOT).replace('_', ' '),
-                    measure(LossBenchmark.class, "loss", 2, 1, Map.of("kind", loss)));
         }
         for (String type : new String[] {
             "flip",
