@@ -24,6 +24,7 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.profile.ModelProfile;
+import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.backend.libtorch.GemmPeak;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
