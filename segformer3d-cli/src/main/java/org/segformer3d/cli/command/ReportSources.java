@@ -66,6 +66,7 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
             provenance.put("model", made);
         }
         Optional<LearningCurve> curve = Optional.empty();
+        List<String> channels = channels(evaluation, summary, training);
         if (training.isPresent()) {
             curve = RunReport.curve(training.get());
             configuration = RunReport.configuration(training.get());
@@ -77,6 +78,7 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
                 HtmlReport.counted(summary.cases().size(), "case"),
                 Optional.of(summary),
                 cases(evaluation, summary),
+                channels,
                 curve,
                 configuration,
                 provenance);
@@ -100,60 +102,113 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
     private List<ReportCase> cases(Evaluation evaluation, EvaluationSummary summary) throws IOException {
         Map<String, Path> predicted = evaluation.predictionFiles();
         Map<String, Path> truth = evaluation.labelFiles();
-        Map<String, Path> scans = images.isPresent() ? scans(images.get()) : Map.of();
+        Map<String, List<Path>> scans = images.isPresent() ? scans(images.get()) : Map.of();
         List<ReportCase> cases = new ArrayList<>();
         for (CaseScores one : summary.cases()) {
-            Optional<Path> scan = Optional.ofNullable(scans.get(one.id()));
-            if (images.isEmpty()) {
-                scan = described(evaluation.predictions().resolve(one.id() + ".json"));
-            }
+            List<Path> scan = images.isPresent()
+                    ? scans.getOrDefault(one.id(), List.of())
+                    : described(evaluation.predictions().resolve(one.id() + ".json"));
             cases.add(new ReportCase(one.id(), scan, truth.get(one.id()), predicted.get(one.id())));
         }
         return cases;
     }
 
-    private static Map<String, Path> byStem(Path folder) throws IOException {
-        Map<String, Path> files = new HashMap<>();
-        ImageNames.list(folder).forEach(file -> files.put(ImageNames.stem(file), file));
-        return files;
+    /**
+     * Returns what the channels are called: by the model or the bundle of the run, else by the predictions' descriptions, else by the
+     * data set of the scans.
+     */
+    private List<String> channels(Evaluation evaluation, EvaluationSummary summary, Optional<Path> training)
+            throws IOException {
+        Optional<Path> bundle = model.or(() -> training.map(folder -> folder.resolve("bundle")));
+        if (bundle.isPresent() && Files.exists(bundle.get())) {
+            List<String> names = ModelBundle.read(bundle.get()).channelNames();
+            if (!names.isEmpty()) {
+                return names;
+            }
+        }
+        for (CaseScores one : summary.cases()) {
+            List<String> names = describedChannels(evaluation.predictions().resolve(one.id() + ".json"));
+            if (!names.isEmpty()) {
+                return names;
+            }
+        }
+        return images.isPresent() && isDataset(images.get())
+                ? layout(images.get()).read(images.get()).channels()
+                : List.of();
     }
 
-    /** Returns each case's scan, or its first channel. */
-    private static Map<String, Path> scans(Path folder) throws IOException {
-        Map<String, Path> scans = new HashMap<>();
-        DatasetLayout layout = DatasetLayout.detect(folder).orElse(DatasetLayout.FOLDERS);
-        if (layout != DatasetLayout.FOLDERS || Files.exists(folder.resolve("dataset.json"))) {
-            layout.read(folder)
-                    .cases()
-                    .forEach(one -> scans.put(one.id(), one.images().get(0)));
+    private static DatasetLayout layout(Path folder) throws IOException {
+        return DatasetLayout.detect(folder).orElse(DatasetLayout.FOLDERS);
+    }
+
+    private static boolean isDataset(Path folder) throws IOException {
+        return layout(folder) != DatasetLayout.FOLDERS || Files.exists(folder.resolve("dataset.json"));
+    }
+
+    /** Returns each case's scan: a file, or one a channel. */
+    private static Map<String, List<Path>> scans(Path folder) throws IOException {
+        Map<String, List<Path>> scans = new HashMap<>();
+        if (isDataset(folder)) {
+            layout(folder).read(folder).cases().forEach(one -> scans.put(one.id(), one.images()));
             return scans;
         }
-        byStem(folder).forEach((stem, file) -> {
-            if (stem.endsWith("_0000")) {
-                scans.put(stem.substring(0, stem.length() - "_0000".length()), file);
+        Map<String, List<Path>> numbered = new HashMap<>();
+        // In order of name, and so the channels in theirs.
+        ImageNames.list(folder).stream().sorted().forEach(file -> {
+            String stem = ImageNames.stem(file);
+            scans.put(stem, List.of(file));
+            if (stem.matches(".+_\\d{4}")) {
+                numbered.computeIfAbsent(stem.substring(0, stem.length() - 5), id -> new ArrayList<>())
+                        .add(file);
             }
-            scans.putIfAbsent(stem, file);
         });
+        numbered.forEach(scans::putIfAbsent);
         return scans;
     }
 
-    /** Returns the scan that the description beside a prediction names, when it is still there. */
-    private static Optional<Path> described(Path description) {
+    /** Returns the scan that the description beside a prediction names, nothing when it is no longer there. */
+    private static List<Path> described(Path description) {
+        List<Path> files = new ArrayList<>();
+        try {
+            if (provenance(description).get("inputs") instanceof List<?> inputs) {
+                for (Object one : inputs) {
+                    if (one instanceof Map<?, ?> input && input.get("file") instanceof String file) {
+                        files.add(Path.of(file));
+                    }
+                }
+            }
+        } catch (InvalidPathException e) {
+            // Somebody else's file; the scan just isn't known then.
+            return List.of();
+        }
+        return files.stream().allMatch(Files::isRegularFile) ? files : List.of();
+    }
+
+    /** Returns what a prediction's description says that the model called the channels, nothing where it doesn't. */
+    private static List<String> describedChannels(Path description) {
+        if (provenance(description).get("model") instanceof Map<?, ?> model) {
+            Object first =
+                    model.get("members") instanceof List<?> members && !members.isEmpty() ? members.get(0) : model;
+            if (first instanceof Map<?, ?> member
+                    && member.get("provenance") instanceof Map<?, ?> made
+                    && made.get(ModelBundle.CHANNELS) instanceof List<?> names) {
+                return names.stream().map(String::valueOf).toList();
+            }
+        }
+        return List.of();
+    }
+
+    private static Map<?, ?> provenance(Path description) {
         if (!Files.isRegularFile(description)) {
-            return Optional.empty();
+            return Map.of();
         }
         try {
-            if (Json.parse(Files.readString(description)).get("provenance") instanceof Map<?, ?> provenance
-                    && provenance.get("inputs") instanceof List<?> inputs
-                    && !inputs.isEmpty()
-                    && inputs.get(0) instanceof Map<?, ?> first
-                    && first.get("file") instanceof String file) {
-                return Optional.of(Path.of(file)).filter(Files::isRegularFile);
-            }
-        } catch (IOException | InvalidPathException e) {
-            // Somebody else's file; the scan just isn't known then.
-            return Optional.empty();
+            return Json.parse(Files.readString(description)).get("provenance") instanceof Map<?, ?> map
+                    ? map
+                    : Map.of();
+        } catch (IOException e) {
+            // Somebody else's file.
+            return Map.of();
         }
-        return Optional.empty();
     }
 }

@@ -26,11 +26,17 @@ public final class ViewCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "IMAGE", description = "The scan; of several channels the first is shown.")
+    @Parameters(index = "0", paramLabel = "IMAGE", description = "The scan; the page lets its channels be chosen.")
     private Path image;
 
     @Parameters(index = "1..*", paramLabel = "LABEL", description = "Label volumes to lay over it.")
     private List<Path> labels = new ArrayList<>();
+
+    @Option(
+            names = "--channel",
+            paramLabel = "FILE",
+            description = "Another channel of the scan in a file of its own; may be repeated.")
+    private List<Path> channels = new ArrayList<>();
 
     @Option(
             names = "--port",
@@ -50,7 +56,9 @@ public final class ViewCommand implements Callable<Integer> {
                     "Invalid value for option '--port': found " + port + ", expected a number from 0 to 65535");
         }
         PrintWriter out = spec.commandLine().getOut();
-        try (ViewServer server = ViewServer.start(image, labels, port)) {
+        List<Path> images = new ArrayList<>(List.of(image));
+        images.addAll(channels);
+        try (ViewServer server = ViewServer.start(images, labels, port)) {
             out.println(server.address());
             out.flush();
             spec.commandLine().getErr().println("segformer3d: serving to this machine only; Ctrl-C stops");

@@ -18,7 +18,9 @@ import java.util.TreeMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
 import org.segformer3d.eval.metrics.GridMatch;
@@ -46,12 +48,12 @@ public final class ViewServer implements AutoCloseable {
     /**
      * Reads the volumes and starts.
      *
-     * @param image the scan; of several channels the first is shown
-     * @param labels label volumes; those on another grid are brought to the scan's
+     * @param images the scan: a file or several that hold its channels, of which one at a time is shown
+     * @param labels label volumes; these, and channels, that lie on another grid than the first channel are brought to its
      * @param port on the loopback interface, 0 for a free one
      * @throws IOException when a file can't be read, this was built without the viewer, or the port can't be had
      */
-    public static ViewServer start(Path image, List<Path> labels, int port) throws IOException {
+    public static ViewServer start(List<Path> images, List<Path> labels, int port) throws IOException {
         byte[] library = Viewer.library()
                 .orElseThrow(() -> new IOException("this program was built without npm and so without the viewer;"
                         + " install npm (Debian: apt-get install npm) and build again"));
@@ -59,7 +61,7 @@ public final class ViewServer implements AutoCloseable {
         ViewServer server = new ViewServer(http);
         try {
             server.answers.put("/niivue.js", new Answer("text/javascript; charset=utf-8", library));
-            server.page(image, labels);
+            server.page(images, labels);
         } catch (IOException | RuntimeException e) {
             server.close();
             throw e;
@@ -75,10 +77,22 @@ public final class ViewServer implements AutoCloseable {
         return URI.create("http://127.0.0.1:" + server.getAddress().getPort() + "/");
     }
 
-    private void page(Path image, List<Path> labels) throws IOException {
-        Volume scan = CaseReader.read(image).channel(0);
+    private void page(List<Path> images, List<Path> labels) throws IOException {
+        Path image = images.get(0);
+        List<Map<String, Object>> channels = new ArrayList<>();
+        Geometry grid = null;
+        for (Path file : images) {
+            Volume read = CaseReader.read(file);
+            grid = grid == null ? read.geometry() : grid;
+            for (int c = 0; c < read.channels(); c++) {
+                String name = images.size() == 1
+                        ? "Channel " + (c + 1)
+                        : ImageNames.stem(file) + (read.channels() == 1 ? "" : " " + (c + 1));
+                channels.add(source(name, onGrid(read.channel(c), grid), false));
+            }
+        }
         List<Map<String, Object>> layers = new ArrayList<>();
-        layers.add(layer("Scan", "image", scan, 0));
+        layers.add(Viewer.scan(channels, true));
         Map<Integer, String> values = new TreeMap<>();
         for (Path file : labels) {
             Volume volume;
@@ -87,14 +101,13 @@ public final class ViewServer implements AutoCloseable {
             } catch (IllegalStateException e) {
                 throw new VolumeFormatException(file, e.getMessage(), e);
             }
-            GridMatch match = new GridMatch(volume.geometry(), scan.geometry());
-            Volume onGrid = match.matches() ? volume.withGeometry(scan.geometry()) : match.resample(volume);
+            Volume onGrid = onGrid(volume, grid);
             for (float value : onGrid.values()) {
                 if (value != 0) {
                     values.putIfAbsent((int) value, "label " + (int) value);
                 }
             }
-            layers.add(layer(file.getFileName().toString(), "labels", onGrid, layers.size()));
+            layers.add(Viewer.labelLayer(source(file.getFileName().toString(), onGrid, true)));
         }
         Map<String, Object> specification = new LinkedHashMap<>();
         specification.put("library", Map.of("url", "/niivue.js"));
@@ -132,16 +145,21 @@ public final class ViewServer implements AutoCloseable {
                 """.replace("STYLE", Viewer.style())
                 .replace("SCRIPT", Viewer.script())
                 .replace("SPECIFICATION", Viewer.json(specification))
-                .replace("GEOMETRY", escape(scan.geometry().toString()))
+                .replace("GEOMETRY", escape(grid.toString()))
                 .replace("TITLE", title);
         answers.put("/", new Answer("text/html; charset=utf-8", page.getBytes(StandardCharsets.UTF_8)));
     }
 
-    private Map<String, Object> layer(String name, String kind, Volume volume, int number) throws IOException {
-        String path = "/" + number + ".nii.gz";
+    private static Volume onGrid(Volume volume, Geometry grid) {
+        GridMatch match = new GridMatch(volume.geometry(), grid);
+        return match.matches() ? volume.withGeometry(grid) : match.resample(volume);
+    }
+
+    private Map<String, Object> source(String name, Volume volume, boolean labels) throws IOException {
+        String path = "/" + answers.size() + ".nii.gz";
         Path file = Files.createTempFile("segformer3d", ".nii.gz");
         try {
-            if (kind.equals("labels")) {
+            if (labels) {
                 NiftiWriter.writeLabels(file, volume);
             } else {
                 NiftiWriter.write(file, volume);
@@ -150,13 +168,7 @@ public final class ViewServer implements AutoCloseable {
         } finally {
             Files.deleteIfExists(file);
         }
-        Map<String, Object> layer = new LinkedHashMap<>();
-        layer.put("name", name);
-        layer.put("kind", kind);
-        layer.put("source", Map.of("url", path));
-        layer.put("file", number + ".nii.gz");
-        layer.put("on", true);
-        return layer;
+        return Viewer.source(name, Map.of("url", path), path.substring(1));
     }
 
     private static String escape(String text) {

@@ -245,7 +245,7 @@ class BrowserTests {
     class TheServedViewer {
         private ViewServer start() throws IOException {
             return ViewServer.start(
-                    data.resolve("imagesTr/phantom_002.nii.gz"),
+                    List.of(data.resolve("imagesTr/phantom_002.nii.gz")),
                     List.of(
                             data.resolve("labelsTr/phantom_002.nii.gz"),
                             folder.resolve("predictions/phantom_002.nii.gz")),
@@ -273,6 +273,34 @@ class BrowserTests {
                                 || url.startsWith("data:")
                                 || url.startsWith("blob:"));
             }
+        }
+
+        @Test
+        void changesTheChannelAndStaysWhereItIs() throws IOException {
+            try (ViewServer server = ViewServer.start(
+                    List.of(data.resolve("imagesTr/phantom_002.nii.gz"), data.resolve("imagesTr/phantom_003.nii.gz")),
+                    List.of(data.resolve("labelsTr/phantom_002.nii.gz")),
+                    0)) {
+                openViewer(server.address());
+                press("Axial");
+                moveSliceBy(-4);
+                String slice = browser.evaluate(VIEWER + ".dataset.slice").asText();
+                BufferedImage first = canvas();
+                chooseChannel(1, "phantom_003");
+                assertThat(difference(first, canvas())).isGreaterThan(0.05);
+                assertThat(share(canvas(), BrowserTests::isColoured)).isGreaterThan(0.005);
+                assertThat(browser.evaluate(VIEWER + ".dataset.slice").asText()).isEqualTo(slice);
+                chooseChannel(0, "phantom_002");
+                assertThat(difference(first, canvas())).isLessThan(0.001);
+                assertThat(browser.errors()).isEmpty();
+            }
+        }
+
+        private void chooseChannel(int index, String name) throws IOException {
+            browser.evaluate(
+                    "(() => { const picker = document.querySelector('#viewer select.channel'); picker.selectedIndex = "
+                            + index + "; picker.dispatchEvent(new Event('change')); })()");
+            browser.until(VIEWER + ".dataset.channel === '" + name + "' && " + VIEWER + ".dataset.state === 'ready'");
         }
 
         @Test

@@ -54,7 +54,9 @@ public final class BratsReader {
     private static final String SEPARATORS = "[-_. ]+";
     private static final String SEGMENTATION = "seg";
     private static final int DEPTH = 3;
-    private static final List<String> CHANNELS = List.of("FLAIR", "T1", "T1 contrast", "T2");
+
+    /** Names of the four channels in order. */
+    public static final List<String> CHANNELS = List.of("FLAIR", "T1", "T1 contrast", "T2");
 
     private BratsReader() {}
 

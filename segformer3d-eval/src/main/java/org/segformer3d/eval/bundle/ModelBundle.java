@@ -75,6 +75,9 @@ public record ModelBundle(
     /** Version that is written, and the newest that is read. */
     public static final int VERSION = 1;
 
+    /** Key of the provenance under which the names of a scan's channels stand. */
+    public static final String CHANNELS = "channels";
+
     private static final int OLDEST_VERSION = 1;
     private static final SealedDescription SEALED = new SealedDescription(FORMAT, "bundle", OLDEST_VERSION, VERSION);
     private static final String DESCRIPTION = "bundle.json";
@@ -126,6 +129,13 @@ public record ModelBundle(
                 labels,
                 inference,
                 provenance);
+    }
+
+    /** Returns what the data that it was trained on calls the channels of a scan, empty when that isn't known. */
+    public List<String> channelNames() {
+        return provenance.get(CHANNELS) instanceof List<?> names && names.size() == config.inChannels()
+                ? names.stream().map(String::valueOf).toList()
+                : List.of();
     }
 
     /** Returns this bundle with other inference settings. */

@@ -1,23 +1,38 @@
 package org.segformer3d.eval.report;
 
 import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.metrics.GridMatch;
 
-/** A case's scan and labels on the truth's grid. */
-record CaseVolumes(Optional<Volume> image, Volume truth, Volume prediction) {
+/** A case's scan, channel by channel, and labels on the truth's grid; there are no channels where the scan isn't at hand. */
+record CaseVolumes(List<Volume> channels, Volume truth, Volume prediction) {
+    CaseVolumes {
+        channels = List.copyOf(channels);
+    }
+
     /** Reads a case; a scan or prediction that lies on another grid is brought to the truth's. */
     static CaseVolumes read(ReportCase one) throws IOException {
         Volume truth = CaseReader.read(one.truth()).asLabels();
         Volume prediction = CaseReader.read(one.prediction()).asLabels();
-        Optional<Volume> image = Optional.empty();
-        if (one.image().isPresent()) {
-            image = Optional.of(onGrid(CaseReader.read(one.image().get()).channel(0), truth));
+        List<Volume> channels = new ArrayList<>();
+        for (Path file : one.images()) {
+            Volume image = CaseReader.read(file);
+            for (int c = 0; c < image.channels(); c++) {
+                channels.add(onGrid(image.channel(c), truth));
+            }
         }
-        return new CaseVolumes(image, truth, onGrid(prediction, truth));
+        return new CaseVolumes(channels, truth, onGrid(prediction, truth));
+    }
+
+    /** Returns the first channel, which slices show. */
+    Optional<Volume> image() {
+        return channels.stream().findFirst();
     }
 
     private static Volume onGrid(Volume volume, Volume truth) {

@@ -36,6 +36,7 @@ import org.segformer3d.eval.result.Hardware;
  * @param subject what was scored, for example {@code 34 test cases}
  * @param summary the scores
  * @param cases files of the cases, those that may be shown
+ * @param channels names of the scans' channels, empty where they have none
  * @param curve how the training went
  * @param configuration nested maps of plain values, empty for none
  * @param provenance where all this came from
@@ -45,6 +46,7 @@ public record HtmlReport(
         String subject,
         Optional<EvaluationSummary> summary,
         List<ReportCase> cases,
+        List<String> channels,
         Optional<LearningCurve> curve,
         Map<String, Object> configuration,
         Map<String, Object> provenance) {
@@ -68,6 +70,7 @@ public record HtmlReport(
         Objects.requireNonNull(summary, "summary");
         Objects.requireNonNull(curve, "curve");
         cases = List.copyOf(cases);
+        channels = List.copyOf(channels);
         configuration = Collections.unmodifiableMap(new LinkedHashMap<>(configuration));
         provenance = Collections.unmodifiableMap(new LinkedHashMap<>(provenance));
     }
@@ -355,10 +358,15 @@ public record HtmlReport(
                 CaseVolumes volumes = CaseVolumes.read(files.get(one.id()));
                 SliceFigures slices = new SliceFigures(volumes, scores.classes());
                 page.append(slices.html());
-                if (volumes.image().isEmpty()) {
+                int count = volumes.channels().size();
+                if (count == 0) {
                     page.append("<p class=\"quiet\">The scan itself isn't at hand (see evaluate's --images).</p>");
+                } else if (count > 1) {
+                    page.append(
+                            "<p class=\"quiet\">The slices show the first of %d channels, %s; the viewer has all.</p>"
+                                    .formatted(count, Html.escape(channel(0, count))));
                 }
-                ViewerVolume small = new ViewerVolume(volumes.truth().geometry());
+                ViewerVolume small = new ViewerVolume(volumes.truth().geometry(), count);
                 if (small.isReduced()) {
                     reduced = small.size() + " of " + volumes.truth().geometry().size() + " voxels";
                 }
@@ -421,7 +429,12 @@ public record HtmlReport(
         return String.join(" · ", parts);
     }
 
-    private static Map<String, Object> viewed(
+    /** Returns what a channel is called. */
+    private String channel(int number, int count) {
+        return channels.size() == count ? channels.get(number) : "Channel " + (number + 1);
+    }
+
+    private Map<String, Object> viewed(
             StringBuilder data,
             String rank,
             CaseScores one,
@@ -431,17 +444,22 @@ public record HtmlReport(
             int number)
             throws IOException {
         List<Map<String, Object>> layers = new ArrayList<>();
-        // Without the scan, the viewer still needs a volume to draw on.
-        String image = volumes.image().isPresent() ? small.image(volumes.image().get()) : small.labels(volumes.truth());
-        layers.add(layer(
-                data,
-                "Scan",
-                "image",
-                "v" + number + "i",
-                image,
-                volumes.image().isPresent()));
-        layers.add(layer(data, "Truth", "labels", "v" + number + "t", small.labels(volumes.truth()), true));
-        layers.add(layer(data, "Prediction", "labels", "v" + number + "p", small.labels(volumes.prediction()), true));
+        List<Map<String, Object>> images = new ArrayList<>();
+        int count = volumes.channels().size();
+        for (int c = 0; c < count; c++) {
+            images.add(source(
+                    data,
+                    channel(c, count),
+                    "v" + number + "i" + c,
+                    small.image(volumes.channels().get(c))));
+        }
+        if (count == 0) {
+            // Without the scan, the viewer still needs a volume to draw on.
+            images.add(source(data, "none", "v" + number + "i", small.labels(volumes.truth())));
+        }
+        layers.add(Viewer.scan(images, count > 0));
+        layers.add(layer(data, "Truth", "v" + number + "t", small.labels(volumes.truth())));
+        layers.add(layer(data, "Prediction", "v" + number + "p", small.labels(volumes.prediction())));
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", one.id() + " (" + rank + ")");
         map.put("start", Arrays.stream(start).boxed().toList());
@@ -449,16 +467,13 @@ public record HtmlReport(
         return map;
     }
 
-    private static Map<String, Object> layer(
-            StringBuilder data, String name, String kind, String id, String base64, boolean on) {
+    private static Map<String, Object> layer(StringBuilder data, String name, String id, String base64) {
+        return Viewer.labelLayer(source(data, name, id, base64));
+    }
+
+    private static Map<String, Object> source(StringBuilder data, String name, String id, String base64) {
         data.append("<script type=\"text/plain\" id=\"%s\">%s</script>\n".formatted(id, base64));
-        Map<String, Object> layer = new LinkedHashMap<>();
-        layer.put("name", name);
-        layer.put("kind", kind);
-        layer.put("source", Map.of("element", id));
-        layer.put("file", id + ".nii.gz");
-        layer.put("on", on);
-        return layer;
+        return Viewer.source(name, Map.of("element", id), id + ".nii.gz");
     }
 
     /** Returns what label values are called: by the class of fewest values, with the value where it is one of several. */

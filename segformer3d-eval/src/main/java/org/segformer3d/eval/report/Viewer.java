@@ -54,6 +54,46 @@ public final class Viewer {
         return labels;
     }
 
+    /**
+     * Returns a file of a specification.
+     *
+     * @param name what it is called
+     * @param source {@code element}: the script with its base64, or {@code url}
+     * @param file a file name, for its ending
+     */
+    public static Map<String, Object> source(String name, Map<String, String> source, String file) {
+        Map<String, Object> map = new LinkedHashMap<>();
+        map.put("name", name);
+        map.put("source", source);
+        map.put("file", file);
+        return map;
+    }
+
+    /**
+     * Returns the layer of a scan, of which the viewer shows one channel at a time.
+     *
+     * @param channels at least one, see {@link #source}
+     * @param on whether it is shown at first
+     */
+    public static Map<String, Object> scan(List<Map<String, Object>> channels, boolean on) {
+        Map<String, Object> layer = new LinkedHashMap<>();
+        layer.put("name", "Scan");
+        layer.put("kind", "image");
+        layer.put("channels", List.copyOf(channels));
+        layer.put("on", on);
+        return layer;
+    }
+
+    /** Returns the layer of a label volume, see {@link #source}. */
+    public static Map<String, Object> labelLayer(Map<String, Object> source) {
+        Map<String, Object> layer = new LinkedHashMap<>();
+        layer.put("name", source.get("name"));
+        layer.put("kind", "labels");
+        layer.put("channels", List.of(source));
+        layer.put("on", true);
+        return layer;
+    }
+
     /** Returns a specification as it may stand in a script element. */
     public static String json(Map<String, ?> specification) {
         return Json.pretty(specification).replace("<", "\\u003c");

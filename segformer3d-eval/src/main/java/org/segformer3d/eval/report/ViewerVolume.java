@@ -12,23 +12,34 @@ import org.segformer3d.data.volume.Volume;
 
 /** Volumes small enough to be kept in a page: of 256 values, and of fewer voxels where there are too many. */
 final class ViewerVolume {
-    /** About the voxels of a scan that a page may hold; three layers of three cases then take some megabytes. */
+    /** About the voxels of a scan's channel that a page may hold; three layers of three cases then take some megabytes. */
     static final int MOST_VOXELS = 1_200_000;
+
+    /** About the voxels of all channels of a scan that a page may hold: those of four, such as BraTS has. */
+    static final int MOST_VOXELS_OF_ALL = 4 * MOST_VOXELS;
 
     private final Geometry geometry;
     private final int[] factors = {1, 1, 1};
 
-    /** Prepares volumes of one geometry. */
-    ViewerVolume(Geometry geometry) {
+    /**
+     * Prepares volumes of one geometry.
+     *
+     * @param channels how many images of it there will be
+     */
+    ViewerVolume(Geometry geometry, int channels) {
+        int most = Math.min(MOST_VOXELS, MOST_VOXELS_OF_ALL / Math.max(1, channels));
         this.geometry = geometry;
         double[] spacing = geometry.spacing();
-        while ((long) reduced(0) * reduced(1) * reduced(2) > MOST_VOXELS) {
+        while ((long) reduced(0) * reduced(1) * reduced(2) > most) {
             int finest = -1;
             for (int axis = 0; axis < 3; axis++) {
                 if (reduced(axis) > 1
                         && (finest < 0 || spacing[axis] * factors[axis] < spacing[finest] * factors[finest])) {
                     finest = axis;
                 }
+            }
+            if (finest < 0) {
+                break;
             }
             factors[finest]++;
         }

@@ -4,9 +4,10 @@
 /**
  * Builds a viewer.
  *
- * root: the element to fill. spec: {library, cases: [{name, note, layers: [{name, kind: 'image'|'labels', source, file, on}]}],
- * labels: [{value, name, color: [r, g, b]}]}. A source is {element: id of a script with base64 text} or {url}; the library too, its
- * element holding gzip. The attribute data-state of root says 'loading', 'ready' or 'failed'.
+ * root: the element to fill. spec: {library, cases: [{name, start, layers: [{name, kind: 'image'|'labels', channels: [{name, source,
+ * file}], on}]}], labels: [{value, name, color: [r, g, b]}]}. Of a layer's channels one is shown at a time. A source is {element: id of a
+ * script with base64 text} or {url}; the library too, its element holding gzip. The attribute data-state of root says 'loading', 'ready'
+ * or 'failed', data-channel which channel of the scan is shown.
  */
 function segformerViewer(root, spec) {
   const VIEWS = [
@@ -21,6 +22,8 @@ function segformerViewer(root, spec) {
   let current = null;
   let view = VIEWS[0];
   let opacity = 0.5;
+  let channel = 0;
+  let asked = 0;
   const hidden = new Set();
   const off = new Set();
 
@@ -160,22 +163,38 @@ function segformerViewer(root, spec) {
     readout.textContent = values.map((value, n) => {
       const layer = current.layers[n];
       if (!layer) return '';
-      return layer.kind === 'labels' ? layer.name + ': ' + nameOf(value.value) : layer.name + ': ' + Number(value.value.toPrecision(5));
+      if (layer.kind === 'labels') return layer.name + ': ' + nameOf(value.value);
+      return (layer.channels.length > 1 ? shown(layer).name : layer.name) + ': ' + Number(value.value.toPrecision(5));
     }).filter((text) => text).join(' · ');
   };
 
+  const shown = (layer) => layer.channels[Math.min(channel, layer.channels.length - 1)];
+
+  const load = (layer) => {
+    const {file, source} = shown(layer);
+    const options = {name: file, colormap: 'gray', opacity: layer.kind === 'labels' ? opacity : 1};
+    if (layer.kind === 'labels') options.colormapLabel = null;
+    return source.url
+      ? niivue.NVImage.loadFromUrl({...options, url: new URL(source.url, location.href).href})
+      : niivue.NVImage.loadFromBase64({...options, base64: document.getElementById(source.element).textContent.trim()});
+  };
+
+  const ready = () => {
+    message.textContent = '';
+    root.dataset.channel = shown(current.layers[0]).name;
+    root.dataset.state = 'ready';
+    root.dataset.case = current.name;
+  };
+
   const show = async (one) => {
+    const number = ++asked;
     root.dataset.state = 'loading';
     message.textContent = 'Loading ' + one.name + ' …';
     try {
       const images = [];
-      for (const layer of one.layers) {
-        const options = {name: layer.file, colormap: 'gray', opacity: layer.kind === 'labels' ? opacity : 1};
-        if (layer.kind === 'labels') options.colormapLabel = null;
-        images.push(layer.source.url
-          ? await niivue.NVImage.loadFromUrl({...options, url: new URL(layer.source.url, location.href).href})
-          : await niivue.NVImage.loadFromBase64({...options, base64: document.getElementById(layer.source.element).textContent.trim()}));
-      }
+      for (const layer of one.layers) images.push(await load(layer));
+      // Meanwhile something else may have been asked for.
+      if (number !== asked) return;
       while (nv.volumes.length) nv.removeVolume(nv.volumes[0]);
       current = one;
       images.forEach((image) => nv.addVolume(image));
@@ -183,12 +202,34 @@ function segformerViewer(root, spec) {
       nv.setSliceType(view.type);
       applyLayers();
       centre(one);
-      message.textContent = '';
-      root.dataset.state = 'ready';
-      root.dataset.case = one.name;
+      ready();
     } catch (error) {
       console.error(error);
       fail('This scan can’t be shown: ' + error.message);
+    }
+  };
+
+  /** Puts another channel of the scan in the place of the one that is shown. */
+  const showChannel = async (index) => {
+    channel = index;
+    const number = ++asked;
+    root.dataset.state = 'loading';
+    try {
+      const image = await load(current.layers[0]);
+      if (number !== asked) return;
+      const before = nv.volumes[0];
+      const at = [...nv.scene.crosshairPos];
+      nv.addVolume(image);
+      nv.setVolume(image, 0);
+      nv.removeVolume(before);
+      nv.scene.crosshairPos = at;
+      applyLayers();
+      nv.createOnLocationChange();
+      nv.drawScene();
+      ready();
+    } catch (error) {
+      console.error(error);
+      fail('This channel can’t be shown: ' + error.message);
     }
   };
 
@@ -202,10 +243,18 @@ function segformerViewer(root, spec) {
 
   const controls = () => {
     layers.replaceChildren();
-    current.layers.forEach((layer) => layers.append(checkbox(layer.name, !off.has(layer.name), null, (on) => {
-      if (on) off.delete(layer.name); else off.add(layer.name);
-      applyLayers();
-    })));
+    current.layers.forEach((layer) => {
+      layers.append(checkbox(layer.name, !off.has(layer.name), null, (on) => {
+        if (on) off.delete(layer.name); else off.add(layer.name);
+        applyLayers();
+      }));
+      if (layer.channels.length > 1) {
+        const channels = make('select', {class: 'channel', onchange: () => showChannel(channels.selectedIndex)});
+        layer.channels.forEach((one) => channels.append(make('option', {}, one.name)));
+        channels.selectedIndex = Math.min(channel, layer.channels.length - 1);
+        layers.append(make('label', {}, 'Channel', channels));
+      }
+    });
     if (spec.labels.length) {
       spec.labels.forEach((label) => layers.append(checkbox(label.name, !hidden.has(label.value), 'rgb(' + label.color.join(',') + ')', (on) => {
         if (on) hidden.delete(label.value); else hidden.add(label.value);

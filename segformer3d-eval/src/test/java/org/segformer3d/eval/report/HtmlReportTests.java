@@ -1,11 +1,14 @@
 package org.segformer3d.eval.report;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,14 +16,18 @@ import java.util.OptionalDouble;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.metrics.Evaluation;
 import org.segformer3d.eval.metrics.EvaluationSummary;
+import org.segformer3d.eval.result.Json;
 
 class HtmlReportTests {
     private static final Geometry BOX = Geometry.of(new Grid(6, 5, 4), Affine.scaling(2, 2, 3));
@@ -31,6 +38,7 @@ class HtmlReportTests {
     private Path predictions;
     private Path labels;
     private final List<ReportCase> cases = new ArrayList<>();
+    private List<String> channels = List.of();
 
     /** Four cases whose prediction lacks ever more of the truth. */
     @BeforeEach
@@ -53,7 +61,7 @@ class HtmlReportTests {
             NiftiWriter.writeLabels(truthFile, Volume.ofLabels(truth, BOX));
             NiftiWriter.writeLabels(predictionFile, Volume.ofLabels(predicted, BOX));
             NiftiWriter.write(image, Volume.of(scan, 1, BOX));
-            cases.add(new ReportCase(name, Optional.of(image), truthFile, predictionFile));
+            cases.add(new ReportCase(name, List.of(image), truthFile, predictionFile));
         }
     }
 
@@ -76,6 +84,7 @@ class HtmlReportTests {
                         "4 cases",
                         summary,
                         cases,
+                        channels,
                         curve,
                         Map.of("model", Map.of("depths", List.of(1, 2))),
                         Map.of("seed", 7))
@@ -118,7 +127,7 @@ class HtmlReportTests {
     @Test
     void namesACaseThatCannotBeShownAndShowsTheOthers() throws IOException {
         EvaluationSummary summary = summary();
-        Files.writeString(cases.get(3).image().orElseThrow(), "broken");
+        Files.writeString(cases.get(3).images().get(0), "broken");
         assertThat(page(Optional.of(summary), Optional.empty()))
                 .contains("This case can't be shown: ", "case3.nii.gz")
                 .contains("<span class=\"rank\">best</span>");
@@ -126,7 +135,7 @@ class HtmlReportTests {
 
     @Test
     void doesWithoutScansScoresOrCurves() throws IOException {
-        cases.replaceAll(one -> new ReportCase(one.id(), Optional.empty(), one.truth(), one.prediction()));
+        cases.replaceAll(one -> new ReportCase(one.id(), List.of(), one.truth(), one.prediction()));
         assertThat(page(Optional.of(summary()), Optional.empty()))
                 .contains("The scan itself isn't at hand")
                 .doesNotContain("Learning curves");
@@ -142,10 +151,88 @@ class HtmlReportTests {
                 .contains("default-src 'none'");
     }
 
+    /** Returns the channels of the scan of the first case that the viewer gets, with their files in the page. */
+    private Map<String, Volume> viewedChannels(String page) throws IOException {
+        Map<String, Volume> volumes = new LinkedHashMap<>();
+        String specification = between(page, "id=\"viewer-specification\">", "</script>");
+        Map<?, ?> first = (Map<?, ?>) ((List<?>) Json.parse(specification).get("cases")).get(0);
+        Map<?, ?> scan = (Map<?, ?>) ((List<?>) first.get("layers")).get(0);
+        for (Object one : (List<?>) scan.get("channels")) {
+            Map<?, ?> channel = (Map<?, ?>) one;
+            Object element = ((Map<?, ?>) channel.get("source")).get("element");
+            Path file = folder.resolve(channel.get("file").toString());
+            Files.write(file, Base64.getDecoder().decode(between(page, "id=\"" + element + "\">", "</script>")));
+            volumes.put(channel.get("name").toString(), NiftiReader.read(file));
+        }
+        return volumes;
+    }
+
+    private static String between(String text, String before, String after) {
+        int start = text.indexOf(before) + before.length();
+        assertThat(start).as(before).isGreaterThanOrEqualTo(before.length());
+        return text.substring(start, text.indexOf(after, start));
+    }
+
+    /** Gives the worst case a scan that is bright at another voxel in each channel. */
+    private List<Path> channelsBrightAt(boolean together, int... voxels) throws IOException {
+        int size = BOX.size().tokens();
+        float[] all = new float[voxels.length * size];
+        List<Path> files = new ArrayList<>();
+        for (int c = 0; c < voxels.length; c++) {
+            float[] one = new float[size];
+            one[voxels[c]] = 9;
+            System.arraycopy(one, 0, all, c * size, size);
+            files.add(folder.resolve("channel" + c + ".nii.gz"));
+            NiftiWriter.write(files.get(c), Volume.of(one, 1, BOX));
+        }
+        Path whole = folder.resolve("whole.nii.gz");
+        NiftiWriter.write(whole, Volume.of(all, voxels.length, BOX));
+        return together ? List.of(whole) : files;
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void holdsEveryChannelOfAScan(boolean together) throws IOException {
+        assumeTrue(Viewer.library().isPresent(), "built without npm");
+        EvaluationSummary summary = summary();
+        List<Path> images = channelsBrightAt(together, 3, 50, 7);
+        cases.replaceAll(one -> new ReportCase(one.id(), images, one.truth(), one.prediction()));
+        channels = List.of("FLAIR", "T1", "<T2>");
+        String page = page(Optional.of(summary), Optional.empty());
+        Map<String, Volume> viewed = viewedChannels(page);
+        assertThat(viewed).containsOnlyKeys("FLAIR", "T1", "<T2>");
+        assertThat(viewed.values())
+                .extracting(volume -> brightest(volume.values()))
+                .containsExactly(3, 50, 7);
+        assertThat(page)
+                .contains("The slices show the first of 3 channels, FLAIR; the viewer has all.")
+                .doesNotContain("<T2>");
+    }
+
+    private static int brightest(float... values) {
+        int best = 0;
+        for (int n = 0; n < values.length; n++) {
+            best = values[n] > values[best] ? n : best;
+        }
+        return best;
+    }
+
+    @Test
+    void numbersChannelsWithoutNames() throws IOException {
+        assumeTrue(Viewer.library().isPresent(), "built without npm");
+        EvaluationSummary summary = summary();
+        List<Path> images = channelsBrightAt(true, 3, 50);
+        cases.replaceAll(one -> new ReportCase(one.id(), images, one.truth(), one.prediction()));
+        channels = List.of("of another model");
+        assertThat(viewedChannels(page(Optional.of(summary), Optional.empty())))
+                .containsOnlyKeys("Channel 1", "Channel 2");
+    }
+
     @Test
     void isWrittenWhole() throws IOException {
         Path file = folder.resolve("report.html");
-        new HtmlReport("t", "", Optional.of(summary()), cases, Optional.empty(), Map.of(), Map.of()).write(file);
+        new HtmlReport("t", "", Optional.of(summary()), cases, List.of(), Optional.empty(), Map.of(), Map.of())
+                .write(file);
         assertThat(Files.readString(file)).startsWith("<!doctype html>").endsWith("</html>\n");
     }
 }

@@ -30,7 +30,7 @@ class ViewerVolumeTests {
         Geometry geometry = Geometry.of(new Grid(4, 3, 2), Affine.ofRows(0, 2, 0, 5, 1, 0, 0, 6, 0, 0, 3, 7));
         int[] labels = new int[24];
         labels[7] = 3;
-        ViewerVolume small = new ViewerVolume(geometry);
+        ViewerVolume small = new ViewerVolume(geometry, 1);
         assertThat(small.isReduced()).isFalse();
         Volume back = decoded(small.labels(Volume.ofLabels(labels, geometry)));
         assertThat(back.toLabels()).isEqualTo(labels);
@@ -41,13 +41,13 @@ class ViewerVolumeTests {
     void turnsValuesIntoGreyLevels() throws IOException {
         Geometry geometry = Geometry.of(new Grid(4, 1, 1), Affine.IDENTITY);
         Volume image = Volume.of(new float[] {-1000, Float.NaN, 0, 1000}, 1, geometry);
-        assertThat(decoded(new ViewerVolume(geometry).image(image)).values()).containsExactly(0, 0, 255, 255);
+        assertThat(decoded(new ViewerVolume(geometry, 1).image(image)).values()).containsExactly(0, 0, 255, 255);
     }
 
     @Test
     void putsVoxelsTogetherWhereThereAreTooMany() throws IOException {
         Geometry geometry = Geometry.of(new Grid(200, 200, 100), Affine.ofRows(-1, 0, 0, 90, 0, 1, 0, 0, 0, 0, 2, 0));
-        ViewerVolume small = new ViewerVolume(geometry);
+        ViewerVolume small = new ViewerVolume(geometry, 1);
         assertThat(small.isReduced()).isTrue();
         assertThat(small.size()).isEqualTo(new Grid(100, 100, 100));
         float[] values = new float[geometry.size().tokens()];
@@ -61,5 +61,13 @@ class ViewerVolumeTests {
         assertThat(image.geometry().affine().apply(0, 0, 0)).containsExactly(new double[] {89.5, 0.5, 0}, within(1e-6));
         assertThat(image.geometry().affine().apply(99, 99, 99))
                 .containsExactly(new double[] {-108.5, 198.5, 198}, within(1e-4));
+    }
+
+    @Test
+    void leavesFewerVoxelsToEachOfVeryManyChannels() {
+        Geometry geometry = Geometry.of(new Grid(100, 100, 100), Affine.IDENTITY);
+        assertThat(new ViewerVolume(geometry, 4).isReduced()).isFalse();
+        assertThat(new ViewerVolume(geometry, 8).size().tokens()).isLessThanOrEqualTo(600_000);
+        assertThat(new ViewerVolume(geometry, 10_000_000).size()).isEqualTo(new Grid(1, 1, 1));
     }
 }

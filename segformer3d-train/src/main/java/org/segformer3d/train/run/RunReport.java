@@ -72,10 +72,11 @@ public final class RunReport {
                         cases.stream()
                                 .map(one -> new ReportCase(
                                         one.id(),
-                                        Optional.of(one.images().get(0)),
+                                        one.images(),
                                         one.label().orElseThrow(),
                                         predictions.resolve(one.id() + ".nii.gz")))
                                 .toList(),
+                        data.channels(),
                         Optional.of(curve(history)),
                         config.toMap(),
                         provenance)

@@ -11,6 +11,7 @@ import java.util.stream.Collectors;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.cache.VolumeCache;
+import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.PublishedSplit;
@@ -32,6 +33,7 @@ import org.segformer3d.train.config.ExperimentConfig;
  * The data of an experiment: who trains, validates and tests, and what the channels mean.
  *
  * @param name what the data set calls itself
+ * @param channels names of the scans' channels, empty where they aren't known
  * @param labels what the network's channels mean
  * @param training cases to train on
  * @param validation cases to validate on; may be empty
@@ -44,6 +46,7 @@ import org.segformer3d.train.config.ExperimentConfig;
  */
 record TrainingData(
         String name,
+        List<String> channels,
         LabelSpec labels,
         CaseSource training,
         CaseSource validation,
@@ -95,6 +98,7 @@ record TrainingData(
         List<Case> test = dataset.select(split.test());
         return new TrainingData(
                 dataset.name(),
+                dataset.channels(),
                 labels,
                 kept(settings, training, training::key),
                 kept(settings, validation, validation::key),
@@ -134,6 +138,8 @@ record TrainingData(
         files.addAll(validation.files());
         return new TrainingData(
                 settings.type().name().toLowerCase(java.util.Locale.ROOT),
+                // The official script puts them in this order.
+                BratsReader.CHANNELS,
                 settings.labels().spec().orElse(training.labels()),
                 // What the official script wrote is as quickly read as a cache's entry.
                 raw ? kept(settings, training, training::key) : cached(settings, training),

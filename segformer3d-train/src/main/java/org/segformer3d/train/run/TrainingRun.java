@@ -898,6 +898,9 @@ final class TrainingRun implements AutoCloseable {
         map.put("seed", config.training().seed());
         map.put("data", data.name());
         map.put("data_fingerprint", data.fingerprint());
+        if (data.channels().size() == config.model().inChannels()) {
+            map.put(ModelBundle.CHANNELS, data.channels());
+        }
         map.put("training_cases", data.split().train());
         map.put("processes", team.size());
         return map;
