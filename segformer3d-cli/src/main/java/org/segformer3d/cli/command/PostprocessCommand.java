@@ -18,7 +18,6 @@ import org.segformer3d.eval.metrics.PostprocessingChoice;
 import org.segformer3d.eval.metrics.PostprocessingChoice.Trial;
 import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.Json;
-import org.segformer3d.eval.result.Provenance;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -102,21 +101,10 @@ public final class PostprocessCommand implements Callable<Integer> {
     }
 
     private ModelBundle with(ModelBundle bundle, PostprocessingChoice choice) {
-        Map<String, Object> made = Provenance.ofSoftware();
+        Map<String, Object> made = new LinkedHashMap<>();
         made.put("predictions", predictions.toString());
         made.put("labels", labels.toString());
-        made.put("configuration_hash_before", bundle.configurationHash());
-        made.putAll(choice.toMap());
-        Map<String, Object> provenance = new LinkedHashMap<>(bundle.provenance());
-        provenance.put("postprocessing_choice", made);
-        return new ModelBundle(
-                bundle.name(),
-                bundle.config(),
-                bundle.weights(),
-                bundle.preprocessing(),
-                bundle.labels(),
-                bundle.inference().withPostprocessing(choice.steps()),
-                provenance);
+        return choice.in(bundle, made);
     }
 
     private static Table table(PostprocessingChoice choice) {

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -18,8 +19,10 @@ import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.volume.Volume;
+import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.Json;
+import org.segformer3d.eval.result.Provenance;
 
 /**
  * Which steps of postprocessing help, found on predictions of validation cases whose truth is known.
@@ -36,6 +39,9 @@ import org.segformer3d.eval.result.Json;
  */
 public record PostprocessingChoice(
         List<String> classes, int cases, List<Double> before, List<Double> after, List<Trial> trials) {
+    /** Key of a bundle's provenance under which a choice stands. */
+    public static final String PROVENANCE = "postprocessing_choice";
+
     /** What is tried unless something else is asked for; volumes in mm³. */
     public static final List<PostprocessingStep> CANDIDATES = List.of(
             PostprocessingStep.parse("keep_largest"),
@@ -84,6 +90,45 @@ public record PostprocessingChoice(
     public static PostprocessingChoice of(Evaluation evaluation, LabelSpec spec, List<PostprocessingStep> candidates)
             throws IOException {
         return new Search(evaluation, spec).run(candidates);
+    }
+
+    /** Returns what was taken and what it changed, for people. */
+    public String sentence() {
+        return steps().isEmpty()
+                ? String.format(Locale.ROOT, "no step raises the mean Dice of %.4f", mean(before))
+                : String.format(
+                        Locale.ROOT,
+                        "taken: %s (mean Dice %.4f, before %.4f)",
+                        String.join(
+                                " ",
+                                steps().stream()
+                                        .map(PostprocessingStep::toString)
+                                        .toList()),
+                        mean(after),
+                        mean(before));
+    }
+
+    /**
+     * Returns a bundle with the steps that were taken instead of its own, and the choice in its provenance.
+     *
+     * @param bundle what predicted, never {@code null}
+     * @param made what else to note of the choice, beside the software
+     */
+    public ModelBundle in(ModelBundle bundle, Map<String, Object> made) {
+        Map<String, Object> note = Provenance.ofSoftware();
+        note.putAll(made);
+        note.put("configuration_hash_before", bundle.configurationHash());
+        note.putAll(toMap());
+        Map<String, Object> provenance = new LinkedHashMap<>(bundle.provenance());
+        provenance.put(PROVENANCE, note);
+        return new ModelBundle(
+                bundle.name(),
+                bundle.config(),
+                bundle.weights(),
+                bundle.preprocessing(),
+                bundle.labels(),
+                bundle.inference().withPostprocessing(steps()),
+                provenance);
     }
 
     /** Returns plain values for JSON. */

@@ -571,7 +571,14 @@ public final class ExperimentConfig {
      * @param test whether test cases are scored at the end
      */
     public record ValidationSettings(
-            boolean dice, int every, Grid roi, int windowBatch, double overlap, boolean gaussian, boolean test) {
+            boolean dice,
+            int every,
+            Grid roi,
+            int windowBatch,
+            double overlap,
+            boolean gaussian,
+            boolean test,
+            boolean choosesPostprocessing) {
         private static ValidationSettings of(Values values) {
             return new ValidationSettings(
                     values.bool("training_parameters.calculate_metrics"),
@@ -580,7 +587,8 @@ public final class ExperimentConfig {
                     values.integer("sliding_window_inference.sw_batch_size"),
                     values.number("validation.overlap"),
                     values.text("validation.blend").equals("gaussian"),
-                    values.bool("validation.test"));
+                    values.bool("validation.test"),
+                    values.bool("validation.choose_postprocessing"));
         }
     }
 

@@ -403,6 +403,12 @@ final class ExperimentKeys {
                         true,
                         false,
                         "Whether the test cases of the split, if any, are segmented with the bundle at the end and scored (folder test)."));
+        add(
+                bool(
+                        "validation.choose_postprocessing",
+                        false,
+                        false,
+                        "Whether postprocessing is chosen on the validation cases at the end, as `segformer3d postprocess` does, and stored in the bundle before the test cases are segmented (folder postprocessing)."));
         add(path("output.run_dir", false, "Folder of the run; null: `training_parameters.checkpoint_save_dir`."));
         add(integer(
                 "output.checkpoint_every",

@@ -27,6 +27,7 @@ import org.segformer3d.data.io.AtomicFiles;
  * checkpoints/best/     the state with the best validation Dice
  * checkpoints/epoch-N/  the state after epoch N, for the newest few when more than one is to be kept
  * bundle/               the best weights, ready to predict
+ * postprocessing/       predictions of the validation cases without postprocessing, their scores, and what was tried (choice.json)
  * test/                 predictions and scores of the test cases
  * validation/           the same of the validation cases, for the report of a run without test cases
  * report.html           all of it for people, written at the end
@@ -175,6 +176,10 @@ final class RunFolder implements AutoCloseable {
 
     Path validation() {
         return root.resolve("validation");
+    }
+
+    Path postprocessing() {
+        return root.resolve("postprocessing");
     }
 
     Path report() {

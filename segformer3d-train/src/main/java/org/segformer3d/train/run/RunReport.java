@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.eval.metrics.EvaluationSummary;
+import org.segformer3d.eval.metrics.PostprocessingChoice;
 import org.segformer3d.eval.report.HtmlReport;
 import org.segformer3d.eval.report.LearningCurve;
 import org.segformer3d.eval.report.ReportCase;
@@ -64,7 +65,14 @@ public final class RunReport {
         String subject = cases.isEmpty()
                 ? ""
                 : HtmlReport.counted(cases.size(), test ? "test case" : "validation case")
-                        + (test ? "" : ", by which the weights were chosen too") + ", " + data.name();
+                        + (test
+                                ? ""
+                                : ", by which the weights "
+                                        + (provenance.containsKey(PostprocessingChoice.PROVENANCE)
+                                                ? "and the postprocessing "
+                                                : "")
+                                        + "were chosen too")
+                        + ", " + data.name();
         new HtmlReport(
                         config.project(),
                         subject,

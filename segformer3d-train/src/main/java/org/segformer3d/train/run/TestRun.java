@@ -24,7 +24,7 @@ import org.segformer3d.train.run.TrainingOutcome.CaseScore;
 import org.segformer3d.train.run.TrainingOutcome.TestScores;
 
 /**
- * Segments test cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
+ * Segments cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
  *
  * @param cases the cases, all with label files
  * @param root folder of the data set they are from
@@ -46,9 +46,6 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
             BooleanSupplier stop)
             throws IOException {
         Path predictions = Files.createDirectories(folder.resolve("predictions"));
-        // A folder with one label file a case, or a data set whose labels lie in the patients' folders.
-        boolean together = DatasetLayout.detect(root).orElse(DatasetLayout.FOLDERS) == DatasetLayout.FOLDERS;
-        Path labels = together ? cases.get(0).label().orElseThrow().getParent() : root;
         try (Segmenter segmenter = Segmenter.open(backend, bundle)) {
             for (int n = 0; n < cases.size(); n++) {
                 if (stop.getAsBoolean()) {
@@ -61,10 +58,7 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
                 listener.validating(new Validating(one.id(), n + 1, cases.size(), test));
             }
         }
-        EvaluationSummary summary = new Evaluation(predictions, labels)
-                .scoring(bundle.labels())
-                .forCases(cases.stream().map(Case::id).toList())
-                .run();
+        EvaluationSummary summary = evaluation().scoring(bundle.labels()).run();
         summary.write(folder, provenance);
         if (!summary.failures().isEmpty()) {
             throw new IOException(
@@ -73,6 +67,15 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
                             + summary.failures().get(0).reason());
         }
         return summary;
+    }
+
+    /** Returns the comparison of what was segmented with the truth. */
+    Evaluation evaluation() throws IOException {
+        // A folder with one label file a case, or a data set whose labels lie in the patients' folders.
+        boolean together = DatasetLayout.detect(root).orElse(DatasetLayout.FOLDERS) == DatasetLayout.FOLDERS;
+        Path labels = together ? cases.get(0).label().orElseThrow().getParent() : root;
+        return new Evaluation(folder.resolve("predictions"), labels)
+                .forCases(cases.stream().map(Case::id).toList());
     }
 
     /** Returns the scores as a run's outcome has them. */

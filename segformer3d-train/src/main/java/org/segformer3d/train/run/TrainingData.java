@@ -67,6 +67,15 @@ record TrainingData(
         DatasetSettings settings = config.dataset();
         TrainingData data = settings.type().isOfficial() ? official(settings) : folder(settings, config.model());
         requireChannels(config.model(), data.labels());
+        if (config.validation().choosesPostprocessing()
+                && data.validationFiles().isEmpty()) {
+            throw ConfigException.of(
+                    "validation.choose_postprocessing",
+                    true,
+                    settings.type().isOfficial()
+                            ? "false with brats…; choose with segformer3d postprocess after the training"
+                            : "false, as there are no validation cases to choose on");
+        }
         return data;
     }
 

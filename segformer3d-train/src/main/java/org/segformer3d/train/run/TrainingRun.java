@@ -28,6 +28,7 @@ import org.segformer3d.api.training.TrainingSession.TrainingState;
 import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.FileFormatException;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.loading.Batch;
@@ -39,6 +40,7 @@ import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.InferenceSpec;
 import org.segformer3d.eval.metrics.EvaluationSummary;
+import org.segformer3d.eval.metrics.PostprocessingChoice;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
@@ -953,6 +955,14 @@ final class TrainingRun implements AutoCloseable {
             } else if (!Files.exists(folder.bundle()) && !history.isEmpty()) {
                 writeBundle(Checkpoint.read(folder.best()).state(), history.get(position.bestEpoch()));
             }
+            Map<String, Object> provenance = provenance();
+            if (config.validation().choosesPostprocessing() && Files.exists(folder.bundle())) {
+                Optional<Map<String, Object>> chosen = choosePostprocessing();
+                if (chosen.isEmpty()) {
+                    return outcome(End.STOPPED, state, test);
+                }
+                provenance.put(PostprocessingChoice.PROVENANCE, chosen.get());
+            }
             Optional<EvaluationSummary> scored = Optional.empty();
             if (config.validation().test() && !data.test().isEmpty()) {
                 scored = segment(new TestRun(data.test(), data.root(), folder.test(), true));
@@ -963,7 +973,7 @@ final class TrainingRun implements AutoCloseable {
             if (config.output().report()
                     && !history.isEmpty()
                     && !options.stop().getAsBoolean()) {
-                RunReport.write(folder, config, data, scored, history, provenance());
+                RunReport.write(folder, config, data, scored, history, provenance);
             }
         }
         boolean untested = config.validation().test() && !data.test().isEmpty() && test.isEmpty();
@@ -995,6 +1005,35 @@ final class TrainingRun implements AutoCloseable {
                 && data.test().isEmpty()
                 && !data.validationFiles().isEmpty()
                 && Files.exists(folder.bundle());
+    }
+
+    /**
+     * Chooses postprocessing on the validation cases, as the network alone segments them, and stores it in the bundle.
+     *
+     * @return how it was chosen; empty when asked to stop
+     */
+    private Optional<Map<String, Object>> choosePostprocessing() throws IOException {
+        // A run that goes on after it was finished has a choice in its bundle already.
+        ModelBundle stored = ModelBundle.read(folder.bundle());
+        ModelBundle bundle = stored.withInference(stored.inference().withPostprocessing(List.of()));
+        TestRun run = new TestRun(data.validationFiles(), data.root(), folder.postprocessing(), false);
+        if (run.run(backend, bundle, provenance(), options.listener(), options.stop()) == null) {
+            return Optional.empty();
+        }
+        PostprocessingChoice choice =
+                PostprocessingChoice.of(run.evaluation(), bundle.labels(), PostprocessingChoice.CANDIDATES);
+        Map<String, Object> made = new LinkedHashMap<>();
+        made.put("chosen_on", "the validation cases, at the end of the training");
+        ModelBundle chosen = choice.in(bundle, made);
+        writing(folder.postprocessing(), () -> {
+            AtomicFiles.writeString(folder.postprocessing().resolve("choice.json"), Json.pretty(choice.toMap()));
+            chosen.write(folder.bundle());
+        });
+        options.listener().message("postprocessing on the validation cases: " + choice.sentence());
+        Map<String, Object> map = new LinkedHashMap<>();
+        ((Map<?, ?>) chosen.provenance().get(PostprocessingChoice.PROVENANCE))
+                .forEach((key, value) -> map.put(String.valueOf(key), value));
+        return Optional.of(map);
     }
 
     /** Segments cases with the bundle and scores them; empty when asked to stop. */

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
@@ -31,6 +32,9 @@ import org.segformer3d.data.dataset.Split;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.metrics.Evaluation;
+import org.segformer3d.eval.metrics.PostprocessingChoice;
+import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.demo.PhantomDataset;
@@ -161,6 +165,69 @@ class TrainerTests {
             assertThat(Files.readString(outcome.report().orElseThrow()))
                     .contains("validation case")
                     .contains("by which the weights were chosen too");
+        }
+
+        @Test
+        void choosesPostprocessingOnItsValidationCasesWhenTold() throws IOException {
+            List<String> messages = new ArrayList<>();
+            ExperimentConfig config = config("validation.test=true", "validation.choose_postprocessing=true");
+            TrainingOutcome outcome = Trainer.run(config, telling(messages), backend);
+
+            Path run = folder.resolve("run");
+            Map<String, Object> choice = Json.parse(Files.readString(run.resolve("postprocessing/choice.json")));
+            ModelBundle bundle = ModelBundle.read(outcome.bundle().orElseThrow());
+            // The phantoms have a decoy as bright as what is looked for, and noise.
+            assertThat(bundle.inference().postprocessing()).isNotEmpty();
+            assertThat(choice.get("steps"))
+                    .isEqualTo(bundle.inference().postprocessing().stream()
+                            .map(PostprocessingStep::toMap)
+                            .toList());
+            assertThat(bundle.provenance().get("postprocessing_choice"))
+                    .asInstanceOf(InstanceOfAssertFactories.map(String.class, Object.class))
+                    .containsEntry("dice_after", choice.get("dice_after"))
+                    .containsKeys("chosen_on", "dice_before", "trials");
+            assertThat(messages).anyMatch(line -> line.startsWith("postprocessing on the validation cases: taken: "));
+            assertThat(Files.readString(run.resolve("report.html")))
+                    .contains("Postprocessing choice", "at the end of the training");
+            // Chosen on the validation cases alone, for what the network says without it, and used on the test cases.
+            List<String> validation = Split.read(run.resolve("split.json")).validation();
+            assertThat(predictionsIn(run.resolve("postprocessing"))).containsExactlyElementsOf(validation);
+            PostprocessingChoice onTest = PostprocessingChoice.of(
+                    new Evaluation(run.resolve("test/predictions"), data.resolve("phantoms/labelsTr")),
+                    bundle.labels(),
+                    bundle.inference().postprocessing());
+            assertThat(onTest.before()).isEqualTo(onTest.trials().get(0).dice());
+        }
+
+        private static List<String> predictionsIn(Path folder) throws IOException {
+            try (Stream<Path> files = Files.list(folder.resolve("predictions"))) {
+                return files.map(file -> file.getFileName().toString().replace(".nii.gz", ""))
+                        .sorted()
+                        .toList();
+            }
+        }
+
+        @Test
+        void choosesPostprocessingAnewWhenItGoesOn() throws IOException {
+            String choose = "validation.choose_postprocessing=true";
+            ModelBundle first = ModelBundle.read(train(choose).bundle().orElseThrow());
+            ModelBundle second = ModelBundle.read(resume(choose).bundle().orElseThrow());
+            assertThat(second.inference()).isEqualTo(first.inference());
+            assertThat(second.inference().postprocessing()).isNotEmpty();
+        }
+
+        @Test
+        void choosesNoPostprocessingByItself() throws IOException {
+            ModelBundle bundle = ModelBundle.read(train().bundle().orElseThrow());
+            assertThat(bundle.inference().postprocessing()).isEmpty();
+            assertThat(bundle.provenance()).doesNotContainKey("postprocessing_choice");
+            assertThat(folder.resolve("run/postprocessing")).doesNotExist();
+        }
+
+        @Test
+        void namesTheChannelsOfItsScansInTheBundle() throws IOException {
+            assertThat(ModelBundle.read(train().bundle().orElseThrow()).channelNames())
+                    .containsExactly("synthetic");
         }
 
         @Test
@@ -845,10 +912,11 @@ class TrainerTests {
                         model_parameters.num_classes=2 | num_classes: found 2, expected 3, one for each of background, organ, lesion
                         model_parameters.in_channels=4 | in_channels: found 4, expected 1
                         dataset_parameters.train_dataloader_args.batch_size=9 | batch size: found 9 with only 8 samples per epoch
+                        validation.choose_postprocessing=true dataset_parameters.split.validation_fraction=0 | validation.choose_postprocessing: found true, expected false, as there are no validation cases
                         dataset_parameters.root=null   | dataset_parameters.root: found null
                         """)
         void areRefusedBeforeTheRunFolderIsMade(String change, String expected) {
-            assertThatThrownBy(() -> train(change))
+            assertThatThrownBy(() -> train(change.split(" ")))
                     .isInstanceOf(ConfigException.class)
                     .hasMessageContaining(expected);
             assertThat(folder.resolve("run")).doesNotExist();
