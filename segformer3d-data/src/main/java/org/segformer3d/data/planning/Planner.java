@@ -23,7 +23,10 @@ import org.segformer3d.data.preprocessing.PreprocessingSpec.Orienting;
  * <ul>
  *   <li>Axes: RAS+, the one with the thickest voxels first.
  *   <li>Spacing: the median along each axis; where the thickest voxels are more than three times as thick as the others and that axis has
- *       fewer than a third of the others' voxels, the 10th percentile along it, but not finer than the coarsest of the others.
+ *       fewer than a third of the others' voxels, the 10th percentile along it, but not finer than the coarsest of the others. Where the
+ *       median scan has fewer slices than the product of the network's strides (32), it is divided by the first one. nnU-Net doesn't:
+ *       its network computes at full resolution; this one's logits have a plane every stride voxels, and its deepest stage would have a
+ *       single one.
  *   <li>Resampling: cubic for images, linear masks for labels; slices by themselves where they are far apart.
  *   <li>Normalisation: CT is clipped to the 0.5th and 99.5th percentile of the labelled voxels and scaled by their mean and deviation;
  *       everything else by each scan's own, over nonzero voxels where cutting off empty borders removes a quarter or more.
@@ -135,7 +138,7 @@ public final class Planner {
         };
     }
 
-    private static double[] spacing(Fingerprint fingerprint, int[] axes, Map<String, Object> reasons) {
+    private double[] spacing(Fingerprint fingerprint, int[] axes, Map<String, Object> reasons) {
         double[] spacing = new double[3];
         double[] size = new double[3];
         for (int axis = 0; axis < 3; axis++) {
@@ -146,10 +149,19 @@ public final class Planner {
         boolean thick = spacing[0] > ANISOTROPIC * others;
         boolean few = size[0] * ANISOTROPIC < Math.min(size[1], size[2]);
         if (thick && few) {
-            double finer = Math.max(fingerprint.spacing(axes[0], 10), others);
+            int stride = model.patchStride().get(0);
+            int deepest = model.patchStride().stream().reduce(1, Math::multiplyExact);
+            boolean vanish = size[0] < deepest;
+            double finer = Math.max(fingerprint.spacing(axes[0], 10) / (vanish ? stride : 1), others);
             // Nearly the coarsest of the others would make voxels that aren't thick any more.
             spacing[0] = finer < others * 1.001 ? others : finer;
-            reasons.put("spacing", "medians; the 10th percentile along the first axis, whose slices are thick and few");
+            reasons.put(
+                    "spacing",
+                    "medians; the 10th percentile along the first axis, whose slices are thick and few"
+                            + (vanish
+                                    ? ", divided by the first stride, " + stride
+                                            + ", so that the logits have a plane for each slice"
+                                    : ""));
         } else {
             reasons.put("spacing", "medians along each axis");
         }

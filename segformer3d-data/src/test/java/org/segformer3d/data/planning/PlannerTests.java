@@ -50,17 +50,33 @@ class PlannerTests {
         }
 
         @Test
-        void puts_thick_slices_first_and_takes_their_tenth_percentile() {
+        void puts_thick_slices_first_and_divides_their_tenth_percentile_by_the_first_stride() {
+            Plan plan = plan(slices(8, 10), 8);
+            assertThat(plan.preprocessing().axes()).containsExactly(2, 1, 0);
+            assertThat(plan.preprocessing().spacing()).hasValue(List.of(2.0, 1.5, 1.5));
+            assertThat(plan.preprocessing().betweenSlices()).isEqualTo(BetweenSlices.NEAREST);
+            assertThat(plan.patch()).isEqualTo(new Grid(48, 256, 224));
+        }
+
+        @Test
+        void does_not_divide_where_slices_are_enough_for_every_stage() {
+            Plan plan = plan(fingerprint("CT", 1, List.of(0.8, 0.8, 3.0), new Grid(512, 512, 140)), 8);
+            assertThat(plan.preprocessing().spacing()).hasValue(List.of(3.0, 0.8, 0.8));
+        }
+
+        @Test
+        void resamples_thick_slices_no_finer_than_the_other_axes() {
+            assertThat(plan(slices(5, 10), 8).preprocessing().spacing()).hasValue(List.of(1.5, 1.5, 1.5));
+        }
+
+        /** Eleven scans of ten slices, two of which have thinner ones. */
+        private static Fingerprint slices(double thin, double thick) {
             List<CaseExtent> cases = new ArrayList<>();
             for (int n = 0; n <= 10; n++) {
-                double thickness = n < 2 ? 5 : 10;
-                cases.add(
-                        new CaseExtent("c" + n, new Grid(216, 256, n < 2 ? 20 : 10), List.of(1.5, 1.5, thickness), 1));
+                cases.add(new CaseExtent(
+                        "c" + n, new Grid(216, 256, 10), List.of(1.5, 1.5, n < 2 ? thin : thick), 1));
             }
-            Plan plan = plan(new Fingerprint(List.of("MRI"), cases, List.of(), Map.of()), 8);
-            assertThat(plan.preprocessing().axes()).containsExactly(2, 1, 0);
-            assertThat(plan.preprocessing().spacing()).hasValue(List.of(5.0, 1.5, 1.5));
-            assertThat(plan.preprocessing().betweenSlices()).isEqualTo(BetweenSlices.NEAREST);
+            return new Fingerprint(List.of("MRI"), cases, List.of(), Map.of());
         }
 
         @Test
