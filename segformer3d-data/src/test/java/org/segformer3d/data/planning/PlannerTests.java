@@ -73,8 +73,7 @@ class PlannerTests {
         private static Fingerprint slices(double thin, double thick) {
             List<CaseExtent> cases = new ArrayList<>();
             for (int n = 0; n <= 10; n++) {
-                cases.add(new CaseExtent(
-                        "c" + n, new Grid(216, 256, 10), List.of(1.5, 1.5, n < 2 ? thin : thick), 1));
+                cases.add(new CaseExtent("c" + n, new Grid(216, 256, 10), List.of(1.5, 1.5, n < 2 ? thin : thick), 1));
             }
             return new Fingerprint(List.of("MRI"), cases, List.of(), Map.of());
         }
