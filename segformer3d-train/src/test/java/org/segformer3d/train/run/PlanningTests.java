@@ -95,8 +95,8 @@ class PlanningTests {
 
         Plan plan = planned.plan().orElseThrow();
         assertThat(plan.preprocessing().axes()).containsExactly(2, 1, 0);
-        assertThat(plan.preprocessing().spacing()).hasValue(List.of(10.0, 1.5, 1.5));
-        assertThat(plan.patch()).isEqualTo(new Grid(16, 48, 48));
+        assertThat(plan.preprocessing().spacing()).hasValue(List.of(2.5, 1.5, 1.5));
+        assertThat(plan.patch()).isEqualTo(new Grid(32, 48, 48));
         assertThat(planned.config().dataset().preprocessing()).isEqualTo(plan.preprocessing());
         assertThat(planned.config().dataset().patch()).isEqualTo(plan.patch());
         assertThat(planned.config().dataset().batchSize()).isEqualTo(plan.batch());
@@ -179,7 +179,7 @@ class PlanningTests {
         assertThat(split.test().get(0).substring(0, 10))
                 .isEqualTo(split.test().get(1).substring(0, 10));
         ModelBundle bundle = ModelBundle.read(outcome.bundle().orElseThrow());
-        assertThat(bundle.preprocessing().spacing()).hasValue(List.of(10.0, 1.5, 1.5));
+        assertThat(bundle.preprocessing().spacing()).hasValue(List.of(2.5, 1.5, 1.5));
         assertThat(PlanFile.read(folder.resolve("run/plan.yaml")).preprocessing())
                 .isEqualTo(bundle.preprocessing());
         assertThat(outcome.test().orElseThrow().cases()).hasSize(2);
