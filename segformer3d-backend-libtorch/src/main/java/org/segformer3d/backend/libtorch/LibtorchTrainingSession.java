@@ -46,6 +46,9 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final AssembledNetwork network;
     private final TrainedNetwork fused;
     private long updates;
+    /** Whether samples of this process counted since the last update. */
+    private boolean counted;
+
     private boolean closed;
 
     /** Makes the session of a process alone. */
@@ -174,7 +177,15 @@ final class LibtorchTrainingSession implements TrainingSession {
         requireOpen();
         if (shared != null) {
             shared.counting(weight != 0);
+        } else if (collective != null && weight == 0) {
+            // Nobody waits for this part's statistics, so there is nothing to compute.
+            backend.on(false, () -> {
+                count();
+                return null;
+            });
+            return 0;
         }
+        counted |= weight != 0;
         if (fused != null) {
             return fused(batch, weight, false).loss();
         }
@@ -302,8 +313,12 @@ final class LibtorchTrainingSession implements TrainingSession {
             org.bytedeco.pytorch.Tensor volumes, InputGeometry geometry, TrainingBatch batch) {
         dropout.seed(batch);
         org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry);
-        forEachCounter((name, counter) -> counter.add_(new Scalar(1L)));
+        count();
         return logits;
+    }
+
+    private void count() {
+        forEachCounter((name, counter) -> LibtorchBackend.scoped(() -> counter.add_(new Scalar(1L))));
     }
 
     /** Autograd sees the few numbers of a loss only: network and loss have their gradients written out. */
@@ -354,13 +369,22 @@ final class LibtorchTrainingSession implements TrainingSession {
         });
     }
 
-    /** Sums gradients over all processes; running statistics that each took from its own samples become their means. */
+    /**
+     * Sums gradients over all processes; running statistics that each took from its own samples become the means of those that had any.
+     */
     private void reduce() {
         collective.sum(gradients.vector());
         if (shared == null) {
-            collective.sum(statistics.vector());
-            LibtorchBackend.scoped(() -> statistics.vector().div_(new Scalar((double) collective.size())));
+            LibtorchBackend.scoped(() -> {
+                org.bytedeco.pytorch.Tensor count =
+                        torch.full(new long[] {1}, new Scalar(counted ? 1.0 : 0.0), backend.floating());
+                statistics.vector().mul_(count);
+                collective.sum(statistics.vector());
+                collective.sum(count);
+                return statistics.vector().div_(count);
+            });
         }
+        counted = false;
     }
 
     @Override

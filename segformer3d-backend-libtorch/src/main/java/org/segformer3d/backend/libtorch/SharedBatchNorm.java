@@ -2,6 +2,7 @@ package org.segformer3d.backend.libtorch;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
@@ -24,8 +25,8 @@ import org.segformer3d.api.tensor.Device;
 final class SharedBatchNorm {
     private final LibtorchBackend backend;
     private final Collective collective;
-    /** What autograd calls until the backward pass is over. */
-    private final List<TensorTensorHook> hooks = new ArrayList<>();
+    /** What autograd calls until the backward pass is over, and what that needs. */
+    private final List<Pointer> kept = new ArrayList<>();
 
     private boolean counts = true;
 
@@ -83,75 +84,69 @@ final class SharedBatchNorm {
     }
 
     /**
-     * Returns Σdy and Σ(dy·x̂) over all processes, (2,C).
+     * Returns Σdy and Σ(dy·x̂) over all processes, (2,C); zero for samples that don't count, whose gradient is zero.
      *
      * @param own of this process
      */
     Tensor sums(Tensor own) {
         Tensor sums = own.to(ScalarType.Double);
         collective.sum(sums);
-        return sums.to(own.scalar_type());
+        return sums.mul_(new Scalar(counts ? 1.0 : 0.0)).to(own.scalar_type());
     }
 
     /**
-     * Normalises (B,C,D,H,W), recorded by autograd. The record knows of this process's samples only, so that the gradients at the sums,
-     * which all processes' outputs depend on, are added up on their way back.
+     * Normalises (B,C,D,H,W), recorded by autograd. The record takes the statistics for constants; a hook then makes of the gradient
+     * that autograd finds for x the one at x when its statistics move as well.
      */
     Tensor forward(Tensor x, Functional.BatchNorm norm) {
         TrainedBatchNorm.Statistics found = measure(x.detach(), norm.mean(), norm.variance());
         if (norm.count() != null) {
             norm.count().add_(new Scalar(1L));
         }
-        long channels = x.size(1);
-        // The sums again, as something that depends on x: their values don't matter, their gradients do.
-        Tensor flat = x.transpose(0, 1).flatten(1, 4);
-        Tensor mean = found.mean().detach();
-        Tensor centred = flat.sub(mean.unsqueeze(1));
-        Tensor own = torch.cat(new TensorVector(centred.sum(1), centred.square().sum(1)), 0);
-        double weight = (counts ? 1 : 0) / found.places();
-        // zero in value: Σ(x−μ)/n and Σ(x−μ)²/n over all processes, less themselves
-        Tensor moved = own.sub(own.detach()).mul(new Scalar(weight));
-        moved.register_hook(hook());
-        Tensor shift = moved.narrow(0, 0, channels);
-        // σ² moves with Σ(x−μ)²/n; that μ moves as well changes nothing, as Σ(x−μ) is zero over all processes
-        Tensor inverse = found.inverse();
-        Tensor slope = inverse.pow(new Scalar(3.0)).mul(new Scalar(-0.5));
-        Tensor scale = norm.weight()
-                .mul(inverse.add(moved.narrow(0, channels, channels).mul(slope)));
-        Tensor offset = norm.bias().sub(mean.add(shift).mul(scale));
-        return x.mul(perChannel(scale)).add(perChannel(offset));
+        // a name of its own: whatever else is computed from x has nothing to do with the hook
+        Tensor own = x.view_as(x);
+        Tensor normalised = own.sub(perChannel(found.mean())).mul(perChannel(found.inverse()));
+        own.register_hook(keep(new StatisticsMove(this, keep(normalised.detach()), found.places())));
+        return normalised.mul(perChannel(norm.weight())).add(perChannel(norm.bias()));
     }
 
     private static Tensor perChannel(Tensor values) {
         return values.view(1, -1, 1, 1, 1);
     }
 
-    private TensorTensorHook hook() {
-        TensorTensorHook hook = new SumOverProcesses(collective);
-        hook.retainReference();
-        hooks.add(hook);
-        return hook;
+    private <P extends Pointer> P keep(P pointer) {
+        pointer.retainReference();
+        kept.add(pointer);
+        return pointer;
     }
 
-    /** Adds up a gradient over all processes; autograd calls it. */
-    private static final class SumOverProcesses extends TensorTensorHook {
-        private final Collective collective;
+    /** G ↦ G − ΣG/n − x̂·Σ(G·x̂)/n with G = dy·γ/σ, the sums over all processes; autograd calls it. */
+    private static final class StatisticsMove extends TensorTensorHook {
+        private static final long[] PLACES = {0, 2, 3, 4};
 
-        SumOverProcesses(Collective collective) {
-            this.collective = collective;
+        private final SharedBatchNorm shared;
+        private final Tensor normalised;
+        private final double places;
+
+        StatisticsMove(SharedBatchNorm shared, Tensor normalised, double places) {
+            this.shared = shared;
+            this.normalised = normalised;
+            this.places = places;
         }
 
         @Override
         public TensorBase call(TensorBase gradient) {
-            Tensor sum = new Tensor(gradient).to(ScalarType.Double);
-            collective.sum(sum);
-            return sum.to(new Tensor(gradient).scalar_type());
+            Tensor g = new Tensor(gradient);
+            Tensor sums = shared.sums(torch.stack(
+                            new TensorVector(g.sum(PLACES), g.mul(normalised).sum(PLACES))))
+                    .div_(new Scalar(places));
+            return g.sub(perChannel(sums.select(0, 0))).sub_(normalised.mul(perChannel(sums.select(0, 1))));
         }
     }
 
     /** Gives back what forward passes kept. */
     void forget() {
-        hooks.forEach(TensorTensorHook::close);
-        hooks.clear();
+        kept.forEach(Pointer::close);
+        kept.clear();
     }
 }
