@@ -1,6 +1,7 @@
 package org.segformer3d.api.training;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * Processes that train one network together, each on a part of every batch. Whoever starts them implements this; a backend connects its
@@ -18,6 +19,9 @@ public interface ProcessGroup {
 
     /** Returns how long a process may be silent before the others give up. */
     Duration timeout();
+
+    /** Returns why the processes can't go on together; empty while they can. Asked by those that wait for others. */
+    Optional<String> failure();
 
     /**
      * Tells a text to all. A collective call: every process makes it, at the same point.

@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.time.Duration;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.chrono.Milliseconds;
@@ -24,10 +25,18 @@ import org.segformer3d.api.training.ProcessGroup;
  * processes make the same calls in the same order. Must be closed.
  */
 final class Collective implements AutoCloseable {
+    /** The group knows which process is gone; one that is merely slow, however slow, is waited for. */
+    private static final Duration NEVER = Duration.ofDays(30);
+
+    /** How often the group is asked while others are waited for. */
+    private static final Duration SLICE = Duration.ofSeconds(1);
+
     private final LibtorchBackend backend;
     private final ProcessGroup group;
     private final Store store;
     private final Backend processes;
+    /** Whether an operation was given up: it may still be waiting. */
+    private boolean isBroken;
 
     private Collective(LibtorchBackend backend, ProcessGroup group, Store store, Backend processes) {
         this.backend = backend;
@@ -100,7 +109,9 @@ final class Collective implements AutoCloseable {
         options.devices().push_back(ProcessGroupGloo.createDeviceForHostname(group.address()));
         // Calls follow one another, so one thread that carries them out is enough.
         options.threads(1);
-        return new ProcessGroupGloo(store, group.rank(), group.size(), options);
+        Backend processes = new ProcessGroupGloo(store, group.rank(), group.size(), options);
+        processes.setTimeout(new Milliseconds(NEVER.toMillis()));
+        return processes;
     }
 
     private static Backend nccl(Store store, ProcessGroup group) {
@@ -136,10 +147,39 @@ final class Collective implements AutoCloseable {
 
     private void run(String what, Supplier<Work> call) {
         try {
-            LibtorchBackend.scoped(() -> call.get()._wait());
+            LibtorchBackend.scoped(() -> {
+                Work work = call.get();
+                if (backend.options().device().type() == Device.Type.CUDA) {
+                    // The stream waits, not this thread.
+                    work._wait();
+                } else {
+                    ComputeThreads.whileWaiting(() -> await(work));
+                }
+                return null;
+            });
         } catch (RuntimeException e) {
             throw new BackendException(
                     "backend 'libtorch': " + what + " " + group.size() + " processes failed: " + firstLine(e), e);
+        }
+    }
+
+    /** Waits until an operation has ended, or the group says that it never will. */
+    private void await(Work work) {
+        while (true) {
+            try {
+                work._wait(new Milliseconds(SLICE.toMillis()));
+                return;
+            } catch (RuntimeException e) {
+                // Thrown when the time is over as well.
+                if (work.isCompleted()) {
+                    throw e;
+                }
+            }
+            String failure = group.failure().orElse(null);
+            if (failure != null) {
+                isBroken = true;
+                throw new BackendException(failure);
+            }
         }
     }
 
@@ -153,6 +193,10 @@ final class Collective implements AutoCloseable {
 
     @Override
     public void close() {
+        if (isBroken) {
+            // Closing would wait for the operation that was given up, and so for a process that is gone.
+            return;
+        }
         processes.close();
         store.close();
     }

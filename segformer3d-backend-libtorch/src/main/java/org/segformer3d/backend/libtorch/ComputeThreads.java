@@ -13,11 +13,15 @@ final class ComputeThreads {
     private static final int PROCESSORS = Runtime.getRuntime().availableProcessors();
     private static final Semaphore PERMITS = new Semaphore(PROCESSORS, true);
 
-    /** What libtorch was last told on this Java thread; OpenMP keeps the number per thread. */
-    private static final ThreadLocal<int[]> STATE = ThreadLocal.withInitial(() -> new int[2]);
+    /**
+     * Of a Java thread: how many calls it is in, what libtorch was last told on it (OpenMP keeps the number per thread), and how many
+     * permits it holds.
+     */
+    private static final ThreadLocal<int[]> STATE = ThreadLocal.withInitial(() -> new int[3]);
 
     private static final int DEPTH = 0;
     private static final int TOLD = 1;
+    private static final int HELD = 2;
 
     private final int threads;
     private final int permits;
@@ -32,6 +36,7 @@ final class ComputeThreads {
         int[] state = STATE.get();
         if (state[DEPTH] == 0) {
             PERMITS.acquireUninterruptibly(permits);
+            state[HELD] = permits;
         }
         state[DEPTH]++;
         tell(state, threads);
@@ -64,7 +69,23 @@ final class ComputeThreads {
         int[] state = STATE.get();
         state[DEPTH]--;
         if (state[DEPTH] == 0) {
-            PERMITS.release(permits);
+            PERMITS.release(state[HELD]);
+            state[HELD] = 0;
+        }
+    }
+
+    /**
+     * Gives the processors back while this thread only waits: what it waits for may be computed in this process, too, and need them.
+     *
+     * @param waiting computes nothing itself
+     */
+    static void whileWaiting(Runnable waiting) {
+        int held = STATE.get()[HELD];
+        PERMITS.release(held);
+        try {
+            waiting.run();
+        } finally {
+            PERMITS.acquireUninterruptibly(held);
         }
     }
 }

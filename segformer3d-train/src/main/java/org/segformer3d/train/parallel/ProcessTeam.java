@@ -8,11 +8,11 @@ import java.io.DataOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -85,17 +85,12 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
     }
 
     private static ProcessTeam listen(Rendezvous place) throws IOException {
-        InetAddress host;
-        try {
-            host = InetAddress.getByName(place.host());
-        } catch (UnknownHostException e) {
-            throw new IOException("rendezvous " + place + ": there is no host of that name", e);
-        }
+        InetAddress host = host(place);
         ServerSocket server = new ServerSocket();
         try {
             server.setReuseAddress(true);
             server.bind(new InetSocketAddress(host, place.port()), place.size());
-        } catch (BindException e) {
+        } catch (SocketException e) {
             server.close();
             throw new IOException(
                     "rendezvous " + place + ": process 0 can't listen there (" + e.getMessage()
@@ -109,12 +104,21 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
         return team;
     }
 
+    private static InetAddress host(Rendezvous place) throws IOException {
+        try {
+            return InetAddress.getByName(place.host());
+        } catch (UnknownHostException e) {
+            throw new IOException("rendezvous " + place + ": there is no host of that name", e);
+        }
+    }
+
     private static ProcessTeam connect(Rendezvous place) throws IOException {
+        InetAddress host = host(place);
         long end = System.nanoTime() + place.timeout().toNanos();
         while (true) {
             Socket socket = new Socket();
             try {
-                socket.connect(new InetSocketAddress(place.host(), place.port()), 5000);
+                socket.connect(new InetSocketAddress(host, place.port()), 5000);
                 ProcessTeam team =
                         new ProcessTeam(place, socket.getLocalAddress().getHostAddress(), null);
                 team.greet(socket);
@@ -163,6 +167,9 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
         private volatile int silence;
 
         private volatile boolean left;
+        /** Whether the connection closed without a goodbye. */
+        private volatile boolean gone;
+
         private final CountDownLatch ended = new CountDownLatch(1);
 
         Peer(int rank, Socket socket, DataInputStream in, DataOutputStream out) {
@@ -206,6 +213,7 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
                 }
             } catch (IOException e) {
                 if (!left && !closed) {
+                    gone = true;
                     fail("rank " + rank + " is gone (connection closed)");
                 }
             } finally {
@@ -287,10 +295,13 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
             if (refusal != null) {
                 peer.trySend(REFUSED, bytes(refusal));
                 socket.close();
+                if (!isComplete()) {
+                    // A mistake in how they were started; once all are there it is a stranger's.
+                    fail(refusal);
+                }
                 return;
             }
             socket.setSoTimeout(0);
-            peer.send(WELCOME, new byte[0]);
             String known = failure.get();
             if (known != null) {
                 peer.trySend(FAILED, bytes(known));
@@ -305,7 +316,7 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
         }
     }
 
-    private String admit(Peer peer, int size) {
+    private String admit(Peer peer, int size) throws IOException {
         if (size != size()) {
             return "rank " + peer.rank + " expects " + size + " processes, process 0 expects " + size()
                     + "; give all the same number";
@@ -317,6 +328,8 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
             if (peers[peer.rank] != null) {
                 return "rank " + peer.rank + " has joined already; every process needs a rank of its own";
             }
+            // Before anybody else sends it something: this is what it waits for.
+            peer.send(WELCOME, new byte[0]);
             peers[peer.rank] = peer;
             lock.notifyAll();
         }
@@ -336,18 +349,22 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
         out.writeInt(size());
         out.flush();
         byte answer = in.readByte();
+        if (answer != REFUSED && answer != WELCOME) {
+            throw new IOException("something else listens there");
+        }
         byte[] body = body(in);
         if (answer == REFUSED) {
             throw new LostProcessException("process 0 at " + place + " refuses this process: " + text(body));
-        }
-        if (answer != WELCOME) {
-            throw new IOException("found something else listening at " + place);
         }
         socket.setSoTimeout(0);
         Peer peer = new Peer(0, socket, in, out);
         peers[0] = peer;
         start("process-team-reader", peer::listen);
         start("process-team-pulse", this::beat);
+    }
+
+    private boolean isComplete() {
+        return present().size() == size() - 1;
     }
 
     private List<Peer> present() {
@@ -414,9 +431,14 @@ public final class ProcessTeam implements ProcessGroup, Closeable {
         return place.timeout();
     }
 
-    /** Returns why the team can't go on; empty while it can. */
+    @Override
     public Optional<String> failure() {
         return Optional.ofNullable(failure.get());
+    }
+
+    /** Returns whether this process saw the leader go without a word, so that it can't tell anybody what happened. */
+    public boolean hasLostLeader() {
+        return !leads() && present().stream().anyMatch(peer -> peer.gone);
     }
 
     /** Waits until the team can't go on, or this process has left it. */
