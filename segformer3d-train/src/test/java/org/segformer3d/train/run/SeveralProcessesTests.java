@@ -18,12 +18,12 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.train.demo.PhantomDataset;
+import org.segformer3d.train.run.TrainingProcess.Place;
 
 /**
- * Processes that train together.
+ * Processes that train together. What happens when one is killed is in {@link KilledRunTests}.
  *
  * <p>The suite takes 20 steps on 2 processes. The long form, more of both:
  *
@@ -34,6 +34,7 @@ import org.segformer3d.train.demo.PhantomDataset;
 class SeveralProcessesTests {
     private static final int PROCESSES = Integer.getInteger("segformer3d.processes", 2);
     private static final int EPOCHS = Integer.getInteger("segformer3d.process-epochs", 4);
+    private static final int USUAL_TIMEOUT = 300;
 
     @TempDir
     private static Path data;
@@ -64,6 +65,9 @@ class SeveralProcessesTests {
                         "model_parameters.embed_dims=[8, 8, 8, 8]",
                         "model_parameters.num_heads=[1, 1, 1, 1]",
                         "model_parameters.depths=[1, 1, 1, 1]",
+                        // Every stage keeps more than one voxel: on one alone more gradients vanish, see Agreement.
+                        "model_parameters.patch_stride=[4, 1, 1, 1]",
+                        "model_parameters.sr_ratios=[2, 2, 1, 1]",
                         "model_parameters.decoder_head_embedding_dim=8",
                         "model_parameters.decoder_dropout=0.1",
                         "dataset_parameters.patch_size=16",
@@ -78,9 +82,6 @@ class SeveralProcessesTests {
                         "sliding_window_inference.roi=32",
                         "tracking.curve=false",
                         "tracking.report=false",
-                        // Where a gradient is zero in theory, Adam turns rounding into steps; float64 leaves nothing of
-                        // that.
-                        "backend.precision=float64",
                         "backend.threads=1"))
                 .withOverrides(List.of(changes))
                 .write(file);
@@ -88,9 +89,14 @@ class SeveralProcessesTests {
     }
 
     private TrainingProcess start(Path file, String how, int rank, String... more) throws IOException {
+        return start(file, how, rank, USUAL_TIMEOUT, more);
+    }
+
+    private TrainingProcess start(Path file, String how, int rank, int timeout, String... more) throws IOException {
         List<String> arguments = new ArrayList<>(List.of("libtorch", how, file.toString()));
         arguments.addAll(List.of(more));
-        return TrainingProcess.start(folder, List.of(), rank, PROCESSES, port, arguments.toArray(new String[0]));
+        return TrainingProcess.start(
+                folder, new Place(rank, PROCESSES, port, timeout), arguments.toArray(new String[0]));
     }
 
     private List<TrainingProcess> startAll(Path file, String how) throws IOException {
@@ -114,21 +120,6 @@ class SeveralProcessesTests {
         return Checkpoint.read(folder.resolve(run).resolve("checkpoints/last"));
     }
 
-    private static void assertClose(StateDict found, StateDict expected) {
-        for (String name : expected.names()) {
-            HostTensor wanted = expected.get(name);
-            double[] a = wanted.toDoubles();
-            double[] b = found.get(name).toDoubles();
-            double largest = 1e-3;
-            for (double value : a) {
-                largest = Math.max(largest, Math.abs(value));
-            }
-            for (int n = 0; n < a.length; n++) {
-                assertThat(b[n]).as(name).isCloseTo(a[n], within(1e-4 * largest));
-            }
-        }
-    }
-
     @ParameterizedTest
     @ValueSource(strings = {"fused", "plain"})
     void withPartsOfABatchDoWhatOneDoesWithTheWhole(String form) throws Exception {
@@ -148,40 +139,33 @@ class SeveralProcessesTests {
         Checkpoint expected = last("alone");
         Checkpoint found = last("together");
         assertThat(found.position().steps()).isEqualTo(expected.position().steps());
-        assertClose(found.state().weights(), expected.state().weights());
-        assertClose(
+        Agreement agreement = new Agreement(DType.FLOAT32);
+        agreement.check(found.state().weights(), expected.state().weights());
+        agreement.check(
                 found.state().averaged().orElseThrow(),
                 expected.state().averaged().orElseThrow());
         for (int epoch = 0; epoch < EPOCHS; epoch++) {
             assertThat(found.history().get(epoch).loss())
-                    .isCloseTo(expected.history().get(epoch).loss(), within(1e-6));
+                    .isCloseTo(expected.history().get(epoch).loss(), within(1e-5));
         }
     }
 
     @Test
-    void endWhenOneIsKilledAndAreResumed() throws Exception {
-        Path file = experiment("run", 3, "output.checkpoint_every_steps=1", "training_parameters.num_epochs=2");
-        TrainingProcess leader = start(file, "start", 0, "held");
+    void endWhenOneFallsSilent() throws Exception {
+        Path file = experiment("run", 3);
+        TrainingProcess leader = start(file, "start", 0, 3, "held");
         List<TrainingProcess> others = new ArrayList<>();
         for (int rank = 1; rank < PROCESSES; rank++) {
-            others.add(start(file, "start", rank));
+            others.add(start(file, "start", rank, 3));
         }
         assertThat(leader.line()).as(leader.errors()).startsWith("step ");
-        leader.letGoOn();
-        assertThat(leader.line()).as(leader.errors()).startsWith("step ");
-        others.get(0).kill();
-        leader.letGoOn();
+        others.get(0).freeze();
         leader.letGoOn();
         leader.lastLine();
+        others.get(0).kill();
 
-        assertThat(leader.exitValue()).isNotZero();
-        assertThat(leader.errors())
-                .contains("rank 1 is gone (connection closed) at step ")
-                .contains("the last checkpoint is " + folder.resolve("run/checkpoints/last"))
-                .contains("--resume");
-        List<String> hashes = ends(startAll(file, "resume"));
-        assertThat(hashes).containsOnly(hashes.get(0));
-        assertThat(last("run").position().epoch()).isEqualTo(2);
+        assertThat(leader.exitValue()).isEqualTo(1);
+        assertThat(leader.errors()).contains("rank 1 doesn't answer (silent for 3 s) at step 2");
     }
 
     @Test

@@ -7,6 +7,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -60,7 +61,7 @@ final class TrainingProcess {
         }
     }
 
-    /** The team that the system properties of {@link #start(Path, List, int, int, int, String...)} describe. */
+    /** The team that the system properties of {@link #start(Path, Place, String...)} describe. */
     private static ProcessTeam team() throws IOException {
         int size = Integer.getInteger("team.size", 1);
         return ProcessTeam.join(new Rendezvous(
@@ -68,14 +69,24 @@ final class TrainingProcess {
                 Integer.getInteger("team.port", 0),
                 Integer.getInteger("team.rank", 0),
                 size,
-                Rendezvous.USUAL_TIMEOUT));
+                Duration.ofSeconds(Integer.getInteger("team.timeout", 300))));
+    }
+
+    /**
+     * Where one of several processes that train together has its place.
+     *
+     * @param timeout how many seconds it may be silent
+     */
+    record Place(int rank, int size, int port, int timeout) {
+        private List<String> properties() {
+            return List.of(
+                    "-Dteam.rank=" + rank, "-Dteam.size=" + size, "-Dteam.port=" + port, "-Dteam.timeout=" + timeout);
+        }
     }
 
     /** Starts one of several processes that train together. */
-    static TrainingProcess start(Path folder, List<String> around, int rank, int size, int port, String... args)
-            throws IOException {
-        return launch(
-                folder, around, List.of("-Dteam.rank=" + rank, "-Dteam.size=" + size, "-Dteam.port=" + port), args);
+    static TrainingProcess start(Path folder, Place place, String... args) throws IOException {
+        return launch(folder, List.of(), place.properties(), args);
     }
 
     /**
@@ -123,6 +134,15 @@ final class TrainingProcess {
         process.getOutputStream().flush();
     }
 
+    /** Lets a held run go on to its end, if it hasn't ended. */
+    void letGo() {
+        try {
+            process.getOutputStream().close();
+        } catch (IOException e) {
+            // It has ended.
+        }
+    }
+
     /** Ends it as the system's out-of-memory killer does: at once, wherever it is. */
     void kill() throws InterruptedException {
         process.destroyForcibly();
@@ -136,6 +156,13 @@ final class TrainingProcess {
             last = line;
         }
         return last;
+    }
+
+    /** Stops it where it is, without ending it: it falls silent. */
+    void freeze() throws IOException, InterruptedException {
+        new ProcessBuilder("kill", "-STOP", String.valueOf(process.pid()))
+                .start()
+                .waitFor();
     }
 
     int exitValue() throws InterruptedException {
