@@ -1,6 +1,5 @@
 package org.segformer3d.bench;
 
-import java.util.Locale;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -16,6 +15,7 @@ import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.LossGradient;
@@ -49,8 +49,7 @@ public class LossBenchmark {
     @Setup
     public void start() {
         backend = Backends.provider("libtorch")
-                .open(BackendOptions.defaults()
-                        .with(BackendOptions.Implementation.valueOf(implementation.toUpperCase(Locale.ROOT))));
+                .open(BackendOptions.defaults().with(Implementation.parse(implementation)));
         loss = LossSpec.of(kind, LossSpec.Activation.SOFTMAX);
         logits = RandomTensors.normal(2, 2, CHANNELS, EDGE, EDGE, EDGE);
         target = RandomTensors.masks(3, 2, CHANNELS, EDGE, EDGE, EDGE);

@@ -45,6 +45,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
     private final AssembledNetwork network;
     private final TrainedNetwork fused;
+    private final TrainedLoss loss;
     private long updates;
     /** Whether samples of this process counted since the last update. */
     private boolean counted;
@@ -104,6 +105,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                             spec.recomputes(),
                             spec.mixed())
                     : null;
+            this.loss = fused ? new TrainedLoss(backend, spec.loss(), this.fused.workers()) : null;
             this.network = fused
                     ? null
                     : AssembledNetwork.build(
@@ -330,10 +332,10 @@ final class LibtorchTrainingSession implements TrainingSession {
             boolean everything) {
         org.bytedeco.pytorch.Tensor logits = forward(volumes, geometry, batch);
         HostTensor found = everything ? backend.copyOut(logits) : null;
-        double loss = LibtorchBackend.scoped(() -> new TrainedLoss(backend, spec.loss(), fused.workers())
-                .replaceByGradient(logits, backend.borrow(batch.target()), weight));
+        double value =
+                LibtorchBackend.scoped(() -> loss.replaceByGradient(logits, backend.borrow(batch.target()), weight));
         org.bytedeco.pytorch.Tensor inputGradient = fused.backward(logits, everything);
-        return new Outcome(loss, found, everything ? backend.copyOut(inputGradient) : null);
+        return new Outcome(value, found, everything ? backend.copyOut(inputGradient) : null);
     }
 
     @Override
