@@ -104,7 +104,7 @@ public final class PostprocessCommand implements Callable<Integer> {
         Map<String, Object> made = new LinkedHashMap<>();
         made.put("predictions", predictions.toString());
         made.put("labels", labels.toString());
-        return choice.in(bundle, made);
+        return choice.in(bundle, choice.note(bundle, made));
     }
 
     private static Table table(PostprocessingChoice choice) {

@@ -143,6 +143,13 @@ public record ModelBundle(
         return new ModelBundle(name, config, weights, preprocessing, labels, other, provenance);
     }
 
+    /** Returns this bundle with an entry of its provenance added or replaced. */
+    public ModelBundle withProvenance(String key, Object value) {
+        Map<String, Object> changed = new LinkedHashMap<>(provenance);
+        changed.put(key, value);
+        return new ModelBundle(name, config, weights, preprocessing, labels, inference, changed);
+    }
+
     /** Returns the SHA-256 of what determines a prediction besides the weights: network, preprocessing, labels, inference. */
     public String configurationHash() {
         return Json.hash(configuration());

@@ -109,26 +109,28 @@ public record PostprocessingChoice(
     }
 
     /**
-     * Returns a bundle with the steps that were taken instead of its own, and the choice in its provenance.
+     * Returns what a bundle's provenance says of the choice.
      *
      * @param bundle what predicted, never {@code null}
-     * @param made what else to note of the choice, beside the software
+     * @param made how it was chosen, beside the software
      */
-    public ModelBundle in(ModelBundle bundle, Map<String, Object> made) {
+    public Map<String, Object> note(ModelBundle bundle, Map<String, Object> made) {
         Map<String, Object> note = Provenance.ofSoftware();
         note.putAll(made);
         note.put("configuration_hash_before", bundle.configurationHash());
         note.putAll(toMap());
-        Map<String, Object> provenance = new LinkedHashMap<>(bundle.provenance());
-        provenance.put(PROVENANCE, note);
-        return new ModelBundle(
-                bundle.name(),
-                bundle.config(),
-                bundle.weights(),
-                bundle.preprocessing(),
-                bundle.labels(),
-                bundle.inference().withPostprocessing(steps()),
-                provenance);
+        return note;
+    }
+
+    /**
+     * Returns a bundle with the steps that were taken instead of its own, and a note in its provenance.
+     *
+     * @param bundle what predicted, never {@code null}
+     * @param note see {@link #note}
+     */
+    public ModelBundle in(ModelBundle bundle, Map<String, Object> note) {
+        return bundle.withInference(bundle.inference().withPostprocessing(steps()))
+                .withProvenance(PROVENANCE, note);
     }
 
     /** Returns plain values for JSON. */

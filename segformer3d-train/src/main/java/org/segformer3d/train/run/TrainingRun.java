@@ -1022,18 +1022,14 @@ final class TrainingRun implements AutoCloseable {
         }
         PostprocessingChoice choice =
                 PostprocessingChoice.of(run.evaluation(), bundle.labels(), PostprocessingChoice.CANDIDATES);
-        Map<String, Object> made = new LinkedHashMap<>();
-        made.put("chosen_on", "the validation cases, at the end of the training");
-        ModelBundle chosen = choice.in(bundle, made);
+        Map<String, Object> note =
+                choice.note(bundle, Map.of("chosen_on", "the validation cases, at the end of the training"));
         writing(folder.postprocessing(), () -> {
             AtomicFiles.writeString(folder.postprocessing().resolve("choice.json"), Json.pretty(choice.toMap()));
-            chosen.write(folder.bundle());
+            choice.in(bundle, note).write(folder.bundle());
         });
         options.listener().message("postprocessing on the validation cases: " + choice.sentence());
-        Map<String, Object> map = new LinkedHashMap<>();
-        ((Map<?, ?>) chosen.provenance().get(PostprocessingChoice.PROVENANCE))
-                .forEach((key, value) -> map.put(String.valueOf(key), value));
-        return Optional.of(map);
+        return Optional.of(note);
     }
 
     /** Segments cases with the bundle and scores them; empty when asked to stop. */
