@@ -14,6 +14,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.ImageNames;
+import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.CaseScores;
 import org.segformer3d.eval.metrics.Evaluation;
@@ -50,13 +51,15 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
     HtmlReport report(Evaluation evaluation, EvaluationSummary summary, Map<String, Object> evaluated)
             throws IOException {
         Optional<Path> training = training(evaluation.predictions());
+        Optional<ModelBundle> bundle = bundle(training);
+        Optional<SegmentationDataset> dataset = dataset();
         Map<String, Object> provenance = new LinkedHashMap<>(evaluated);
         Map<String, Object> configuration = Map.of();
         String title = "Evaluation of " + evaluation.predictions().getFileName();
         if (model.isPresent()) {
-            ModelBundle bundle = ModelBundle.read(model.get());
-            title = bundle.name();
-            Map<String, Object> made = new LinkedHashMap<>(bundle.provenance());
+            ModelBundle named = bundle.orElseThrow();
+            title = named.name();
+            Map<String, Object> made = new LinkedHashMap<>(named.provenance());
             Object experiment = made.remove("experiment");
             if (experiment instanceof Map<?, ?> settings) {
                 Map<String, Object> copy = new LinkedHashMap<>();
@@ -66,7 +69,6 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
             provenance.put("model", made);
         }
         Optional<LearningCurve> curve = Optional.empty();
-        List<String> channels = channels(evaluation, summary, training);
         if (training.isPresent()) {
             curve = RunReport.curve(training.get());
             configuration = RunReport.configuration(training.get());
@@ -77,8 +79,8 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
                 title,
                 HtmlReport.counted(summary.cases().size(), "case"),
                 Optional.of(summary),
-                cases(evaluation, summary),
-                channels,
+                cases(evaluation, summary, dataset),
+                channels(evaluation, summary, bundle, dataset),
                 curve,
                 configuration,
                 provenance);
@@ -99,10 +101,35 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
                 .findFirst();
     }
 
-    private List<ReportCase> cases(Evaluation evaluation, EvaluationSummary summary) throws IOException {
+    /** Returns the model that is named, or that of the run. */
+    private Optional<ModelBundle> bundle(Optional<Path> training) throws IOException {
+        Optional<Path> place =
+                model.or(() -> training.map(folder -> folder.resolve("bundle")).filter(Files::exists));
+        return place.isPresent() ? Optional.of(ModelBundle.read(place.get())) : Optional.empty();
+    }
+
+    /** Returns the data set that the scans are, nothing where they are just files. */
+    private Optional<SegmentationDataset> dataset() throws IOException {
+        if (images.isEmpty()) {
+            return Optional.empty();
+        }
+        DatasetLayout layout = DatasetLayout.detect(images.get()).orElse(DatasetLayout.FOLDERS);
+        return layout != DatasetLayout.FOLDERS || Files.exists(images.get().resolve("dataset.json"))
+                ? Optional.of(layout.read(images.get()))
+                : Optional.empty();
+    }
+
+    private List<ReportCase> cases(
+            Evaluation evaluation, EvaluationSummary summary, Optional<SegmentationDataset> dataset)
+            throws IOException {
         Map<String, Path> predicted = evaluation.predictionFiles();
         Map<String, Path> truth = evaluation.labelFiles();
-        Map<String, List<Path>> scans = images.isPresent() ? scans(images.get()) : Map.of();
+        Map<String, List<Path>> scans = new HashMap<>();
+        if (dataset.isPresent()) {
+            dataset.get().cases().forEach(one -> scans.put(one.id(), one.images()));
+        } else if (images.isPresent()) {
+            scans.putAll(scans(images.get()));
+        }
         List<ReportCase> cases = new ArrayList<>();
         for (CaseScores one : summary.cases()) {
             List<Path> scan = images.isPresent()
@@ -117,14 +144,14 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
      * Returns what the channels are called: by the model or the bundle of the run, else by the predictions' descriptions, else by the
      * data set of the scans.
      */
-    private List<String> channels(Evaluation evaluation, EvaluationSummary summary, Optional<Path> training)
-            throws IOException {
-        Optional<Path> bundle = model.or(() -> training.map(folder -> folder.resolve("bundle")));
-        if (bundle.isPresent() && Files.exists(bundle.get())) {
-            List<String> names = ModelBundle.read(bundle.get()).channelNames();
-            if (!names.isEmpty()) {
-                return names;
-            }
+    private static List<String> channels(
+            Evaluation evaluation,
+            EvaluationSummary summary,
+            Optional<ModelBundle> bundle,
+            Optional<SegmentationDataset> dataset) {
+        List<String> known = bundle.map(ModelBundle::channelNames).orElse(List.of());
+        if (!known.isEmpty()) {
+            return known;
         }
         for (CaseScores one : summary.cases()) {
             List<String> names = describedChannels(evaluation.predictions().resolve(one.id() + ".json"));
@@ -132,26 +159,12 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
                 return names;
             }
         }
-        return images.isPresent() && isDataset(images.get())
-                ? layout(images.get()).read(images.get()).channels()
-                : List.of();
+        return dataset.map(SegmentationDataset::channels).orElse(List.of());
     }
 
-    private static DatasetLayout layout(Path folder) throws IOException {
-        return DatasetLayout.detect(folder).orElse(DatasetLayout.FOLDERS);
-    }
-
-    private static boolean isDataset(Path folder) throws IOException {
-        return layout(folder) != DatasetLayout.FOLDERS || Files.exists(folder.resolve("dataset.json"));
-    }
-
-    /** Returns each case's scan: a file, or one a channel. */
+    /** Returns each case's scan in a folder of files: one, or one a channel. */
     private static Map<String, List<Path>> scans(Path folder) throws IOException {
         Map<String, List<Path>> scans = new HashMap<>();
-        if (isDataset(folder)) {
-            layout(folder).read(folder).cases().forEach(one -> scans.put(one.id(), one.images()));
-            return scans;
-        }
         Map<String, List<Path>> numbered = new HashMap<>();
         // In order of name, and so the channels in theirs.
         ImageNames.list(folder).stream().sorted().forEach(file -> {
