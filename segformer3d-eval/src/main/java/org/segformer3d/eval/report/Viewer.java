@@ -76,21 +76,20 @@ public final class Viewer {
      * @param on whether it is shown at first
      */
     public static Map<String, Object> scan(List<Map<String, Object>> channels, boolean on) {
-        Map<String, Object> layer = new LinkedHashMap<>();
-        layer.put("name", "Scan");
-        layer.put("kind", "image");
-        layer.put("channels", List.copyOf(channels));
-        layer.put("on", on);
-        return layer;
+        return layer("Scan", "image", channels, on);
     }
 
     /** Returns the layer of a label volume, see {@link #source}. */
     public static Map<String, Object> labelLayer(Map<String, Object> source) {
+        return layer(source.get("name"), "labels", List.of(source), true);
+    }
+
+    private static Map<String, Object> layer(Object name, String kind, List<Map<String, Object>> channels, boolean on) {
         Map<String, Object> layer = new LinkedHashMap<>();
-        layer.put("name", source.get("name"));
-        layer.put("kind", "labels");
-        layer.put("channels", List.of(source));
-        layer.put("on", true);
+        layer.put("name", name);
+        layer.put("kind", kind);
+        layer.put("channels", List.copyOf(channels));
+        layer.put("on", on);
         return layer;
     }
 
