@@ -88,7 +88,7 @@ public final class ViewServer implements AutoCloseable {
                 String name = images.size() == 1
                         ? "Channel " + (c + 1)
                         : ImageNames.stem(file) + (read.channels() == 1 ? "" : " " + (c + 1));
-                channels.add(source(name, onGrid(read.channel(c), grid), false));
+                channels.add(source(name, GridMatch.onGrid(read.channel(c), grid), false));
             }
         }
         List<Map<String, Object>> layers = new ArrayList<>();
@@ -101,7 +101,7 @@ public final class ViewServer implements AutoCloseable {
             } catch (IllegalStateException e) {
                 throw new VolumeFormatException(file, e.getMessage(), e);
             }
-            Volume onGrid = onGrid(volume, grid);
+            Volume onGrid = GridMatch.onGrid(volume, grid);
             for (float value : onGrid.values()) {
                 if (value != 0) {
                     values.putIfAbsent((int) value, "label " + (int) value);
@@ -148,11 +148,6 @@ public final class ViewServer implements AutoCloseable {
                 .replace("GEOMETRY", escape(grid.toString()))
                 .replace("TITLE", title);
         answers.put("/", new Answer("text/html; charset=utf-8", page.getBytes(StandardCharsets.UTF_8)));
-    }
-
-    private static Volume onGrid(Volume volume, Geometry grid) {
-        GridMatch match = new GridMatch(volume.geometry(), grid);
-        return match.matches() ? volume.withGeometry(grid) : match.resample(volume);
     }
 
     private Map<String, Object> source(String name, Volume volume, boolean labels) throws IOException {

@@ -15,6 +15,12 @@ import org.segformer3d.data.volume.Volume;
  * @param truth where the truth lies
  */
 public record GridMatch(Geometry prediction, Geometry truth) {
+    /** Returns a volume of one channel on a grid: as it is where they match, {@linkplain #resample resampled} elsewhere. */
+    public static Volume onGrid(Volume volume, Geometry grid) {
+        GridMatch match = new GridMatch(volume.geometry(), grid);
+        return match.matches() ? volume.withGeometry(grid) : match.resample(volume);
+    }
+
     /** Returns whether both have the same size and their corners lie within {@link Evaluation#TOLERANCE_VOXELS} of each other. */
     public boolean matches() {
         return truth.coincidesWith(prediction, Evaluation.TOLERANCE_VOXELS * smallestStep());

@@ -24,20 +24,15 @@ record CaseVolumes(List<Volume> channels, Volume truth, Volume prediction) {
         for (Path file : one.images()) {
             Volume image = CaseReader.read(file);
             for (int c = 0; c < image.channels(); c++) {
-                channels.add(onGrid(image.channel(c), truth));
+                channels.add(GridMatch.onGrid(image.channel(c), truth.geometry()));
             }
         }
-        return new CaseVolumes(channels, truth, onGrid(prediction, truth));
+        return new CaseVolumes(channels, truth, GridMatch.onGrid(prediction, truth.geometry()));
     }
 
     /** Returns the first channel, which slices show. */
     Optional<Volume> image() {
         return channels.stream().findFirst();
-    }
-
-    private static Volume onGrid(Volume volume, Volume truth) {
-        GridMatch match = new GridMatch(volume.geometry(), truth.geometry());
-        return match.matches() ? volume.withGeometry(truth.geometry()) : match.resample(volume);
     }
 
     /** Returns the values between which grey goes from black to white: percentiles, so that a few bright voxels don't darken the rest. */
