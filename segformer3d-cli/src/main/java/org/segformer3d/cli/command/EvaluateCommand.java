@@ -260,11 +260,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         }
         if (classes.data.isPresent()) {
             Path data = classes.data.get();
-            // A data set's dataset.json may be named itself.
-            DatasetLayout layout = Files.isDirectory(data)
-                    ? DatasetLayout.detect(data).orElse(DatasetLayout.FOLDERS)
-                    : DatasetLayout.FOLDERS;
-            return evaluation.scoring(layout.read(data).labels());
+            return evaluation.scoring(DatasetLayout.of(data).read(data).labels());
         }
         if (classes.regions.isPresent()) {
             return evaluation.scoring(LabelSpec.preset(classes.regions.get()));

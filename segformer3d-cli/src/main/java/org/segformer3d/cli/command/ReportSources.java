@@ -113,7 +113,7 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
         if (images.isEmpty()) {
             return Optional.empty();
         }
-        DatasetLayout layout = DatasetLayout.detect(images.get()).orElse(DatasetLayout.FOLDERS);
+        DatasetLayout layout = DatasetLayout.of(images.get());
         return layout != DatasetLayout.FOLDERS || Files.exists(images.get().resolve("dataset.json"))
                 ? Optional.of(layout.read(images.get()))
                 : Optional.empty();

@@ -99,10 +99,7 @@ public final class SplitCommand implements Callable<Integer> {
         }
         Path file = output.orElseThrow(() -> new ParameterException(
                 spec.commandLine(), "Missing required option: '--output=FILE', the split file to write"));
-        DatasetLayout layout = Files.isDirectory(data)
-                ? DatasetLayout.detect(data).orElse(DatasetLayout.FOLDERS)
-                : DatasetLayout.FOLDERS;
-        SegmentationDataset dataset = layout.read(data);
+        SegmentationDataset dataset = DatasetLayout.of(data).read(data);
         List<String> ids = dataset.ids();
         // What is drawn are patients where the data set tells whose each case is.
         List<String> groups = Split.groups(ids, dataset::groupOf);

@@ -1,6 +1,7 @@
 package org.segformer3d.data.dataset;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
@@ -38,6 +39,15 @@ public enum DatasetLayout {
      * @throws IOException when reading fails
      */
     public abstract SegmentationDataset read(Path root) throws IOException;
+
+    /**
+     * Returns the layout of a folder; {@link #FOLDERS} when it is none of these, or a file, for a {@code dataset.json} may be named itself.
+     *
+     * @throws IOException when the folder can't be listed
+     */
+    public static DatasetLayout of(Path root) throws IOException {
+        return Files.isDirectory(root) ? detect(root).orElse(FOLDERS) : FOLDERS;
+    }
 
     /**
      * Returns the layout of a folder, empty when it is none of these.

@@ -280,9 +280,7 @@ public record Evaluation(
      */
     public Map<String, Path> labelFiles() throws IOException {
         // The labels of ACDC and Synapse aren't named as their images, so the data set's reader tells which is whose.
-        DatasetLayout layout = Files.isDirectory(labels)
-                ? DatasetLayout.detect(labels).orElse(DatasetLayout.FOLDERS)
-                : DatasetLayout.FOLDERS;
+        DatasetLayout layout = DatasetLayout.of(labels);
         if (layout == DatasetLayout.FOLDERS) {
             return files(labels, "true label volumes");
         }

@@ -72,7 +72,7 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
     /** Returns the comparison of what was segmented with the truth. */
     Evaluation evaluation() throws IOException {
         // A folder with one label file a case, or a data set whose labels lie in the patients' folders.
-        boolean together = DatasetLayout.detect(root).orElse(DatasetLayout.FOLDERS) == DatasetLayout.FOLDERS;
+        boolean together = DatasetLayout.of(root) == DatasetLayout.FOLDERS;
         Path labels = together ? cases.get(0).label().orElseThrow().getParent() : root;
         return new Evaluation(folder.resolve("predictions"), labels)
                 .forCases(cases.stream().map(Case::id).toList());
