@@ -22,8 +22,8 @@ import java.util.stream.Stream;
  * all organs, {@code synapse8} the eight that TransUNet and nnFormer report.
  */
 public final class SynapseReader {
-    private static final List<String> PLACES = List.of("", "Training", "RawData/Training");
-    private static final List<String> ORGANS = List.of(
+    /** Names of the labels 0…13. */
+    public static final List<String> ORGANS = List.of(
             "background",
             "spleen",
             "right_kidney",
@@ -38,6 +38,8 @@ public final class SynapseReader {
             "pancreas",
             "right_adrenal_gland",
             "left_adrenal_gland");
+
+    private static final List<String> PLACES = List.of("", "Training", "RawData/Training");
 
     private SynapseReader() {}
 

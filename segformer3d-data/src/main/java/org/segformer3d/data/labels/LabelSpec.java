@@ -11,12 +11,14 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.Suggestions;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.dataset.SynapseReader;
 
 /**
  * What each channel of a network means: the map from a label volume (D,H,W) to target channels (K,D,H,W) and from logits back.
@@ -185,25 +187,13 @@ public record LabelSpec(Mode mode, List<Region> regions) {
                                 "spleen",
                                 "stomach"),
                         List.of(8, 4, 3, 2, 6, 11, 1, 7)));
+        List<String> organs = SynapseReader.ORGANS.subList(1, SynapseReader.ORGANS.size());
         presets.put(
                 "btcv13",
                 classes(
                         List.of(0),
-                        List.of(
-                                "spleen",
-                                "right_kidney",
-                                "left_kidney",
-                                "gallbladder",
-                                "esophagus",
-                                "liver",
-                                "stomach",
-                                "aorta",
-                                "inferior_vena_cava",
-                                "portal_and_splenic_vein",
-                                "pancreas",
-                                "right_adrenal_gland",
-                                "left_adrenal_gland"),
-                        List.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)));
+                        organs,
+                        IntStream.rangeClosed(1, organs.size()).boxed().toList()));
         return presets;
     }
 
