@@ -59,12 +59,12 @@ public final class DicomConverter {
     static DicomConverter find(Path where, String named, String path) throws DatasetException {
         return ExternalProgram.find("dcm2niix", named, path)
                 .map(DicomConverter::new)
-                .orElseThrow(() -> new DatasetException(
+                .orElseThrow(() -> ExternalProgram.missing(
                         where,
-                        "found DICOM, which dcm2niix converts, and no dcm2niix "
-                                + ExternalProgram.place(VARIABLE, named)
-                                + "; install it (Debian and Ubuntu: apt-get install dcm2niix; macOS: brew install dcm2niix), or set "
-                                + VARIABLE));
+                        "found DICOM, which dcm2niix converts, and no dcm2niix",
+                        "Debian and Ubuntu: apt-get install dcm2niix; macOS: brew install dcm2niix",
+                        VARIABLE,
+                        named));
     }
 
     /**

@@ -57,11 +57,12 @@ public final class DicomSegmentation {
     static DicomSegmentation find(Path where, String named, String path) throws DatasetException {
         return ExternalProgram.find(PROGRAM, named, path)
                 .map(DicomSegmentation::new)
-                .orElseThrow(() -> new DatasetException(
+                .orElseThrow(() -> ExternalProgram.missing(
                         where,
-                        "DICOM-SEG is made by dcmqi's " + PROGRAM + ", and there is none "
-                                + ExternalProgram.place(VARIABLE, named)
-                                + "; install it (pip install dcmqi), or set " + VARIABLE));
+                        "DICOM-SEG is made by dcmqi's " + PROGRAM + ", and there is none",
+                        "pip install dcmqi",
+                        VARIABLE,
+                        named));
     }
 
     /**

@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.segformer3d.data.dataset.DatasetException;
 
 /** A program that isn't part of this software and is run where it is installed. */
 final class ExternalProgram {
@@ -39,9 +40,17 @@ final class ExternalProgram {
                 .map(ExternalProgram::new);
     }
 
-    /** Returns in words where a program was looked for in vain. */
-    static String place(String variable, String named) {
-        return isGiven(named) ? "at " + named + " (" + variable + ")" : "on the path";
+    /**
+     * Returns that a program was looked for in vain.
+     *
+     * @param where a file or folder it is wanted for, which the message names
+     * @param need what needs it, and that there is none
+     * @param install how to get it
+     * @param variable the environment variable that {@code named} is the value of
+     */
+    static DatasetException missing(Path where, String need, String install, String variable, String named) {
+        String place = isGiven(named) ? "at " + named + " (" + variable + ")" : "on the path";
+        return new DatasetException(where, need + " " + place + "; install it (" + install + "), or set " + variable);
     }
 
     private static boolean isGiven(String named) {
