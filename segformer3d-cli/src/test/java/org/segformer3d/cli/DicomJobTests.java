@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -98,17 +99,7 @@ class DicomJobTests {
     @Test
     void aDicomSegNeedsASeriesToReferTo() throws IOException {
         Path scan = Files.write(folder.resolve("scan.nii"), new byte[10]);
-        Run run = Run.of(
-                "predict",
-                "--config",
-                TinyModel.configFile(folder),
-                "--weights",
-                TinyModel.weightsFile(folder),
-                "--input",
-                scan,
-                "--dicom-seg",
-                "--output",
-                folder.resolve("out"));
+        Run run = predictFrom(scan, folder.resolve("out"), "--dicom-seg");
         assertThat(run.code()).isEqualTo(1);
         assertThat(run.err()).hasLineCount(1).contains("found no DICOM, expected it where --dicom-seg is given");
         Run code = predict(folder.resolve("out"), "--dicom-code", "a=SCT:1:b");
@@ -149,36 +140,30 @@ class DicomJobTests {
     @Test
     void aSeriesIsOnlyChosenFromDicom() throws IOException {
         Path scan = Files.write(folder.resolve("scan.nii"), new byte[10]);
-        Run run = Run.of(
-                "predict",
-                "--config",
-                TinyModel.configFile(folder),
-                "--weights",
-                TinyModel.weightsFile(folder),
-                "--input",
-                scan,
-                "--series",
-                "1",
-                "--output",
-                folder.resolve("out"));
+        Run run = predictFrom(scan, folder.resolve("out"), "--series", "1");
         assertThat(run.code()).isEqualTo(1);
         assertThat(run.err()).hasLineCount(1).contains("found no DICOM");
     }
 
     private Run predict(Path output, Object... options) throws IOException {
-        Stream<Object> arguments = Stream.of(
-                "predict",
-                "--config",
-                TinyModel.configFile(folder),
-                "--weights",
-                TinyModel.weightsFile(folder),
-                "--input",
-                zip,
-                "--roi",
-                "16,16,16",
-                "--output",
-                output,
-                "--quiet");
-        return Run.of(Stream.concat(arguments, Stream.of(options)).toArray());
+        return predictFrom(zip, output, options);
+    }
+
+    private Run predictFrom(Path input, Path output, Object... options) throws IOException {
+        return Run.with(
+                List.of(
+                        "predict",
+                        "--config",
+                        TinyModel.configFile(folder),
+                        "--weights",
+                        TinyModel.weightsFile(folder),
+                        "--input",
+                        input,
+                        "--roi",
+                        "16,16,16",
+                        "--output",
+                        output,
+                        "--quiet"),
+                options);
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
@@ -57,12 +58,9 @@ class EnsembleCommandTests {
     }
 
     private static Run predict(String output, Object... models) {
-        Object[] arguments = new Object[models.length + 7];
-        arguments[0] = "predict";
-        System.arraycopy(models, 0, arguments, 1, models.length);
-        Object[] rest = {"--input", scan, "--output", folder.resolve(output), "--quiet", "--continue"};
-        System.arraycopy(rest, 0, arguments, models.length + 1, rest.length);
-        return Run.of(arguments);
+        return Run.with(
+                List.of("predict", "--input", scan, "--output", folder.resolve(output), "--quiet", "--continue"),
+                models);
     }
 
     @Test

@@ -6,14 +6,11 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.zip.ZipFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.data.labels.LabelSpec;
-import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.InferenceSpec;
 
@@ -26,13 +23,7 @@ class ExportCommandTests {
     @BeforeEach
     void write() throws IOException {
         bundle = folder.resolve("bundle");
-        ModelBundle.random(
-                        TinyModel.CONFIG,
-                        PreprocessingSpec.fromMap(Map.of()),
-                        LabelSpec.sigmoid("organ", "lesion"),
-                        InferenceSpec.official(new Grid(32, 32, 32)),
-                        3)
-                .write(bundle);
+        TinyModel.bundle(InferenceSpec.official(new Grid(32, 32, 32))).write(bundle);
     }
 
     @Test

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
@@ -33,16 +34,9 @@ class ForwardCommandTests {
     }
 
     private Run forward(Path input, Object... more) {
-        Object[] arguments = new Object[9 + more.length];
-        System.arraycopy(
-                new Object[] {"forward", "--config", config, "--weights", weights, "--input", input, "--output", output
-                },
-                0,
-                arguments,
-                0,
-                9);
-        System.arraycopy(more, 0, arguments, 9, more.length);
-        return Run.of(arguments);
+        return Run.with(
+                List.of("forward", "--config", config, "--weights", weights, "--input", input, "--output", output),
+                more);
     }
 
     @Test

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -58,10 +59,8 @@ class PlanCommandTests {
     }
 
     private static JsonNode json(String... options) throws IOException {
-        Object[] all = new Object[options.length + 5];
-        System.arraycopy(new Object[] {"plan", "--config", config, "--quiet", "--json"}, 0, all, 0, 5);
-        System.arraycopy(options, 0, all, 5, options.length);
-        return new ObjectMapper().readTree(Run.of(all).out());
+        Run run = Run.with(List.of("plan", "--config", config, "--quiet", "--json"), (Object[]) options);
+        return new ObjectMapper().readTree(run.out());
     }
 
     private static long voxels(JsonNode plan) {

@@ -5,14 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
+import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
-import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -34,13 +32,7 @@ class PostprocessCommandTests {
     @BeforeEach
     void write() throws IOException {
         bundle = folder.resolve("bundle");
-        ModelBundle.random(
-                        TinyModel.CONFIG,
-                        PreprocessingSpec.fromMap(Map.of()),
-                        LabelSpec.sigmoid("organ", "lesion"),
-                        InferenceSpec.official(new Grid(32, 32, 32)),
-                        3)
-                .write(bundle);
+        TinyModel.bundle(InferenceSpec.official(new Grid(32, 32, 32))).write(bundle);
         predictions = Files.createDirectory(folder.resolve("predictions"));
         labels = Files.createDirectory(folder.resolve("labels"));
         for (int n = 0; n < 2; n++) {
@@ -66,11 +58,8 @@ class PostprocessCommandTests {
     }
 
     private Run choose(Object... more) {
-        Object[] arguments = new Object[more.length + 7];
-        Object[] first = {"postprocess", "--model", bundle, "--predictions", predictions, "--labels", labels};
-        System.arraycopy(first, 0, arguments, 0, 7);
-        System.arraycopy(more, 0, arguments, 7, more.length);
-        return Run.of(arguments);
+        return Run.with(
+                List.of("postprocess", "--model", bundle, "--predictions", predictions, "--labels", labels), more);
     }
 
     @Test

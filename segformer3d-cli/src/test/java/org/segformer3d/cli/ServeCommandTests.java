@@ -28,9 +28,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
-import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -49,12 +47,7 @@ class ServeCommandTests {
     @BeforeAll
     static void write() throws IOException {
         bundle = folder.resolve("bundle");
-        ModelBundle.random(
-                        TinyModel.CONFIG,
-                        PreprocessingSpec.fromMap(java.util.Map.of()),
-                        LabelSpec.sigmoid("organ", "lesion"),
-                        new InferenceSpec(new Grid(32, 32, 32), 0.5, Blend.GAUSSIAN, 2),
-                        3)
+        TinyModel.bundle(new InferenceSpec(new Grid(32, 32, 32), 0.5, Blend.GAUSSIAN, 2))
                 .write(bundle);
         SplittableRandom random = new SplittableRandom(4);
         float[] values = new float[45 * 30 * 37];

@@ -11,8 +11,12 @@ import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.weights.Safetensors;
 import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.InferenceSpec;
 
 /** A network small enough for tests, as files. */
 final class TinyModel {
@@ -34,6 +38,12 @@ final class TinyModel {
 
     static StateDict weights() {
         return WeightInitializer.initialize(ModelLayout.of(CONFIG), 5);
+    }
+
+    /** Returns the network with random weights, for scans of one channel. */
+    static ModelBundle bundle(InferenceSpec inference) {
+        return ModelBundle.random(
+                CONFIG, PreprocessingSpec.fromMap(Map.of()), LabelSpec.sigmoid("organ", "lesion"), inference, 3);
     }
 
     static Path configFile(Path folder) throws IOException {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -257,12 +258,7 @@ class WholeJobTests {
     @Nested
     class Predicting {
         private Run predict(Object... more) {
-            Object[] arguments = new Object[3 + more.length];
-            arguments[0] = "predict";
-            arguments[1] = "--model";
-            arguments[2] = run.resolve("bundle");
-            System.arraycopy(more, 0, arguments, 3, more.length);
-            return Run.of(arguments);
+            return Run.with(List.of("predict", "--model", run.resolve("bundle")), more);
         }
 
         @Test
@@ -416,15 +412,7 @@ class WholeJobTests {
     @Nested
     class Training {
         private Run train(Object... more) {
-            Object[] arguments = new Object[6 + more.length];
-            System.arraycopy(
-                    new Object[] {"train", "--config", config, "--output", folder.resolve("never"), "--quiet"},
-                    0,
-                    arguments,
-                    0,
-                    6);
-            System.arraycopy(more, 0, arguments, 6, more.length);
-            return Run.of(arguments);
+            return Run.with(List.of("train", "--config", config, "--output", folder.resolve("never"), "--quiet"), more);
         }
 
         @ParameterizedTest
