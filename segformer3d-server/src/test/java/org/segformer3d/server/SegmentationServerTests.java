@@ -666,9 +666,8 @@ class SegmentationServerTests {
 
     @Nested
     class Stopping {
-        @Test
-        void acceptedScansAreDoneAndFurtherOnesRefused() throws Exception {
-            TinyServer gated = TinyServer.startGated(TinyServer.options());
+        /** Sends a scan and waits until it is worked on. */
+        private CompletableFuture<HttpResponse<byte[]>> running(TinyServer gated) throws Exception {
             CompletableFuture<HttpResponse<byte[]>> accepted = CompletableFuture.supplyAsync(() -> {
                 try {
                     return gated.post("/segment", scan);
@@ -679,6 +678,13 @@ class SegmentationServerTests {
             while (json(gated.get("/health")).get("running").asInt() == 0) {
                 Thread.sleep(10);
             }
+            return accepted;
+        }
+
+        @Test
+        void acceptedScansAreDoneAndFurtherOnesRefused() throws Exception {
+            TinyServer gated = TinyServer.startGated(TinyServer.options());
+            CompletableFuture<HttpResponse<byte[]>> accepted = running(gated);
             CompletableFuture<Void> stop =
                     CompletableFuture.runAsync(() -> gated.server().close());
             HttpResponse<byte[]> health = gated.get("/health");
@@ -700,16 +706,7 @@ class SegmentationServerTests {
         void scansThatOutlastTheGraceAreAnsweredWith503() throws Exception {
             TinyServer gated = TinyServer.startGated(
                     TinyServer.options().with(TinyServer.QUICK.withGrace(Duration.ofMillis(100))));
-            CompletableFuture<HttpResponse<byte[]>> accepted = CompletableFuture.supplyAsync(() -> {
-                try {
-                    return gated.post("/segment", scan);
-                } catch (IOException | InterruptedException e) {
-                    throw new AssertionError(e);
-                }
-            });
-            while (json(gated.get("/health")).get("running").asInt() == 0) {
-                Thread.sleep(10);
-            }
+            CompletableFuture<HttpResponse<byte[]>> accepted = running(gated);
             CompletableFuture<Void> stop =
                     CompletableFuture.runAsync(() -> gated.server().close());
             assertProblem(accepted.get(), 503, "stopping");

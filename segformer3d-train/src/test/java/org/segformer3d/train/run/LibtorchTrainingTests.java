@@ -1,11 +1,11 @@
 package org.segformer3d.train.run;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.segformer3d.train.run.StepLimit.stoppingAfter;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -91,17 +91,5 @@ class LibtorchTrainingTests {
                 backend);
 
         assertThat(outcome.test().orElseThrow().dicePerClass().get("organ")).isGreaterThan(0.7);
-    }
-
-    private static TrainerOptions stoppingAfter(int steps) {
-        AtomicInteger seen = new AtomicInteger();
-        return TrainerOptions.defaults()
-                .listenedBy(new ProgressListener() {
-                    @Override
-                    public void step(Step step) {
-                        seen.incrementAndGet();
-                    }
-                })
-                .stoppingWhen(() -> seen.get() >= steps);
     }
 }

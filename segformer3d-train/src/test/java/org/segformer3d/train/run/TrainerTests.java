@@ -3,6 +3,7 @@ package org.segformer3d.train.run;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.segformer3d.train.run.StepLimit.stoppingAfter;
 
 import java.io.IOException;
 import java.nio.file.Files;
@@ -12,7 +13,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.BeforeAll;
@@ -101,19 +101,6 @@ class TrainerTests {
                 messages.add(line);
             }
         });
-    }
-
-    /** Stops after some steps of this call. */
-    private TrainerOptions stoppingAfter(int steps) {
-        AtomicInteger seen = new AtomicInteger();
-        return TrainerOptions.defaults()
-                .listenedBy(new ProgressListener() {
-                    @Override
-                    public void step(Step step) {
-                        seen.incrementAndGet();
-                    }
-                })
-                .stoppingWhen(() -> seen.get() >= steps);
     }
 
     @Nested
