@@ -24,7 +24,7 @@ import org.segformer3d.eval.inference.InferenceSpec;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.ExperimentConfig;
-import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
+import org.segformer3d.train.config.ValidationSettings;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;

@@ -12,7 +12,6 @@ import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.transform.Augmentation;
 import org.segformer3d.data.transform.RandomTransform;
-import org.segformer3d.train.config.ExperimentConfig.Values;
 
 /**
  * What is trained on and how it is cut into batches.

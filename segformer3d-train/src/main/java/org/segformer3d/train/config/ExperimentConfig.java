@@ -8,19 +8,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.OptionalInt;
-import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.config.Suggestions;
-import org.segformer3d.api.tensor.DType;
-import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.OptimizerSpec;
 import org.segformer3d.data.io.AtomicFiles;
@@ -190,6 +183,23 @@ public final class ExperimentConfig {
     /** Returns every key with its value as nested maps; integers are {@code Long}, other numbers {@code Double}. */
     public Map<String, Object> toMap() {
         return tree;
+    }
+
+    /** Returns every value under its whole name, for example {@code training_parameters.seed}. */
+    public Map<String, Object> toFlatMap() {
+        return flat(tree);
+    }
+
+    private static Map<String, Object> flat(Map<String, Object> tree) {
+        Map<String, Object> flat = new LinkedHashMap<>();
+        tree.forEach((key, value) -> {
+            if (value instanceof Map<?, ?> inner) {
+                flat(ConfigKey.stringKeys(inner)).forEach((k, v) -> flat.put(key + "." + k, v));
+            } else {
+                flat.put(key, value);
+            }
+        });
+        return flat;
     }
 
     /** Returns every key with its value as YAML. */
@@ -431,291 +441,5 @@ public final class ExperimentConfig {
                         ? ScheduleSpec.Watched.DICE
                         : ScheduleSpec.Watched.LOSS,
                 values.integer("train_scheduler.patience"));
-    }
-
-    /**
-     * What computes.
-     *
-     * @param name the backend's name, empty for the best one
-     * @param options how it is opened
-     */
-    public record BackendSettings(Optional<String> name, BackendOptions options) {
-        private static BackendSettings of(Values values) {
-            Device device;
-            try {
-                device = Device.parse(values.text("backend.device"));
-            } catch (IllegalArgumentException e) {
-                throw ConfigException.of(
-                        "backend.device", "'" + values.text("backend.device") + "'", "cpu, cuda or cuda:N");
-            }
-            return new BackendSettings(
-                    values.optionalText("backend.name"),
-                    new BackendOptions(
-                            device,
-                            DType.valueOf(values.text("backend.precision").toUpperCase(Locale.ROOT)),
-                            values.integer("backend.threads"),
-                            BackendOptions.Implementation.parse(values.text("backend.implementation"))));
-        }
-    }
-
-    /**
-     * How long and how it is trained.
-     *
-     * @param seed of everything random
-     * @param epochs epochs to train, the cutoff considered
-     * @param printEvery steps between two log lines
-     * @param accumulatedBatches batches that make one step
-     * @param clipNorm largest gradient norm, empty for no clipping
-     * @param emaDecay decay of the averaged weights, empty for none
-     * @param recomputesActivations whether the backward pass computes activations again instead of keeping them
-     * @param mixedPrecision whether products are computed in bfloat16
-     * @param synchronisesBatchNorm whether BatchNorm takes its statistics from all processes' parts of a batch
-     * @param emaValidationEvery every how many epochs a validation uses the averaged weights
-     * @param emaStatisticsRecomputed whether BatchNorm statistics of averaged weights come from a pass over the training data
-     * @param earlyStop when to end before the last epoch, empty for never
-     */
-    public record TrainingSettings(
-            long seed,
-            int epochs,
-            int printEvery,
-            int accumulatedBatches,
-            OptionalDouble clipNorm,
-            OptionalDouble emaDecay,
-            boolean recomputesActivations,
-            boolean mixedPrecision,
-            boolean synchronisesBatchNorm,
-            int emaValidationEvery,
-            boolean emaStatisticsRecomputed,
-            Optional<EarlyStop> earlyStop) {
-        private static TrainingSettings of(Values values) {
-            String t = "training_parameters.";
-            int epochs = values.integer(t + "num_epochs");
-            return new TrainingSettings(
-                    values.seed(t + "seed"),
-                    Math.min(epochs, values.optionalInteger(t + "cutoff_epoch").orElse(epochs)),
-                    values.integer(t + "print_every"),
-                    values.integer(t + "grad_accumulate_steps"),
-                    values.bool("clip_gradients.enabled")
-                            ? OptionalDouble.of(values.number("clip_gradients.clip_gradients_value"))
-                            : OptionalDouble.empty(),
-                    values.bool("ema.enabled")
-                            ? OptionalDouble.of(values.number("ema.ema_decay"))
-                            : OptionalDouble.empty(),
-                    values.bool(t + "recompute_activations"),
-                    values.bool(t + "amp"),
-                    values.bool(t + "sync_batch_norm"),
-                    values.integer("ema.val_ema_every"),
-                    values.text("ema.batch_norm").equals("recomputed"),
-                    values.bool(t + "early_stop.enabled")
-                            ? Optional.of(new EarlyStop(
-                                    values.integer(t + "early_stop.patience"),
-                                    values.number(t + "early_stop.min_delta")))
-                            : Optional.empty());
-        }
-    }
-
-    /**
-     * When training ends early.
-     *
-     * @param patience validations without a better Dice
-     * @param minDelta by how much a Dice must be better to count
-     */
-    public record EarlyStop(int patience, double minDelta) {}
-
-    /**
-     * Where training starts.
-     *
-     * @param kind from what
-     * @param path the file or folder, empty when it starts from random weights
-     * @param withOptimizer whether the optimizer's state is taken along with the weights
-     */
-    public record StartSettings(Kind kind, Optional<Path> path, boolean withOptimizer) {
-        /** From what training starts. */
-        public enum Kind {
-            /** Random weights. */
-            SCRATCH,
-            /** The weights in a file, checkpoint or bundle. */
-            WEIGHTS,
-            /** Everything in a checkpoint. */
-            CHECKPOINT
-        }
-
-        private static StartSettings of(Values values) {
-            String load = "training_parameters.load_checkpoint.";
-            boolean full = values.bool(load + "load_full_checkpoint");
-            boolean weights = values.bool(load + "load_model_only");
-            Optional<Path> path = values.optionalPath(load + "load_checkpoint_path");
-            if (full && weights) {
-                throw new ConfigException(load.substring(0, load.length() - 1)
-                        + ": found load_full_checkpoint and load_model_only both true, expected at most one");
-            }
-            if ((full || weights) && path.isEmpty()) {
-                throw ConfigException.of(load + "load_checkpoint_path", "null", "the file or folder to load");
-            }
-            return new StartSettings(
-                    full ? Kind.CHECKPOINT : weights ? Kind.WEIGHTS : Kind.SCRATCH,
-                    full || weights ? path : Optional.empty(),
-                    full || values.bool("training_parameters.load_optimizer"));
-        }
-    }
-
-    /**
-     * How it is validated.
-     *
-     * @param dice whether whole cases are segmented for their Dice; otherwise the loss of a few patches of each is computed
-     * @param every epochs between two validations
-     * @param roi size of the windows
-     * @param windowBatch windows computed at once
-     * @param overlap of neighbouring windows
-     * @param gaussian whether windows are blended by a Gaussian rather than by constant weights
-     * @param test whether test cases are scored at the end
-     */
-    public record ValidationSettings(
-            boolean dice,
-            int every,
-            Grid roi,
-            int windowBatch,
-            double overlap,
-            boolean gaussian,
-            boolean test,
-            boolean choosesPostprocessing) {
-        private static ValidationSettings of(Values values) {
-            return new ValidationSettings(
-                    values.bool("training_parameters.calculate_metrics"),
-                    values.integer("validation.every"),
-                    values.grid("sliding_window_inference.roi").orElseThrow(),
-                    values.integer("sliding_window_inference.sw_batch_size"),
-                    values.number("validation.overlap"),
-                    values.text("validation.blend").equals("gaussian"),
-                    values.bool("validation.test"),
-                    values.bool("validation.choose_postprocessing"));
-        }
-    }
-
-    /**
-     * What a run writes and where.
-     *
-     * @param runFolder folder of the run, empty when the configuration names none
-     * @param checkpointEvery epochs between two saves
-     * @param checkpointEverySteps steps between two saves amid an epoch, empty for none there
-     * @param keepLast how many of the newest saved epochs are kept
-     * @param hashData whether the content of the data's files is hashed
-     * @param csv whether history.csv is written
-     * @param jsonLines whether history.jsonl is written
-     * @param tensorBoard whether event files are written
-     * @param curve whether curve.png is drawn
-     * @param mlflow the MLflow server that is told, empty for none
-     * @param report whether report.html is written at the end
-     */
-    public record OutputSettings(
-            Optional<Path> runFolder,
-            int checkpointEvery,
-            OptionalInt checkpointEverySteps,
-            int keepLast,
-            boolean hashData,
-            boolean csv,
-            boolean jsonLines,
-            boolean tensorBoard,
-            boolean curve,
-            Optional<MlflowSettings> mlflow,
-            boolean report) {
-        private static OutputSettings of(Values values) {
-            return new OutputSettings(
-                    values.optionalPath("output.run_dir")
-                            .or(() -> values.optionalPath("training_parameters.checkpoint_save_dir")),
-                    values.integer("output.checkpoint_every"),
-                    values.optionalInteger("output.checkpoint_every_steps"),
-                    values.integer("output.keep_last"),
-                    values.bool("output.hash_data"),
-                    values.bool("tracking.csv"),
-                    values.bool("tracking.jsonl"),
-                    values.bool("tracking.tensorboard"),
-                    values.bool("tracking.curve"),
-                    values.bool("tracking.mlflow.enabled")
-                            ? Optional.of(new MlflowSettings(
-                                    values.optionalText("tracking.mlflow.uri"),
-                                    values.optionalText("tracking.mlflow.experiment"),
-                                    values.optionalText("tracking.mlflow.run_name")))
-                            : Optional.empty(),
-                    values.bool("tracking.report"));
-        }
-    }
-
-    /**
-     * Which MLflow server is told what.
-     *
-     * @param uri its address, empty for the one that the environment names
-     * @param experiment name of the experiment, empty for the project's
-     * @param runName name of the run, empty for the run folder's
-     */
-    public record MlflowSettings(Optional<String> uri, Optional<String> experiment, Optional<String> runName) {}
-
-    /** Typed access to a complete tree. */
-    static final class Values {
-        private final Map<String, Object> tree;
-
-        Values(Map<String, Object> tree) {
-            this.tree = tree;
-        }
-
-        Object get(String path) {
-            Object at = tree;
-            for (String name : path.split("\\.")) {
-                at = ((Map<?, ?>) at).get(name);
-            }
-            return at;
-        }
-
-        String text(String path) {
-            return (String) get(path);
-        }
-
-        Optional<String> optionalText(String path) {
-            return Optional.ofNullable((String) get(path));
-        }
-
-        Optional<Path> optionalPath(String path) {
-            return optionalText(path).map(Path::of);
-        }
-
-        boolean bool(String path) {
-            return (Boolean) get(path);
-        }
-
-        double number(String path) {
-            return (Double) get(path);
-        }
-
-        int integer(String path) {
-            return Math.toIntExact((Long) get(path));
-        }
-
-        long seed(String path) {
-            return (Long) get(path);
-        }
-
-        OptionalInt optionalInteger(String path) {
-            Object value = get(path);
-            return value == null ? OptionalInt.empty() : OptionalInt.of(Math.toIntExact((Long) value));
-        }
-
-        List<?> list(String path) {
-            return (List<?>) get(path);
-        }
-
-        Map<String, Object> map(String path) {
-            return ConfigKey.stringKeys(get(path));
-        }
-
-        Optional<Grid> grid(String path) {
-            List<?> sizes = list(path);
-            return sizes == null
-                    ? Optional.empty()
-                    : Optional.of(new Grid(size(sizes, 0), size(sizes, 1), size(sizes, 2)));
-        }
-
-        private static int size(List<?> sizes, int axis) {
-            return Math.toIntExact((Long) sizes.get(axis));
-        }
     }
 }

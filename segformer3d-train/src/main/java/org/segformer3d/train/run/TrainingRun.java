@@ -1,7 +1,6 @@
 package org.segformer3d.train.run;
 
 import java.io.IOException;
-import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -45,10 +44,9 @@ import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.ExperimentConfig;
-import org.segformer3d.train.config.ExperimentConfig.EarlyStop;
-import org.segformer3d.train.config.ExperimentConfig.MlflowSettings;
-import org.segformer3d.train.config.ExperimentConfig.StartSettings;
-import org.segformer3d.train.config.ExperimentConfig.ValidationSettings;
+import org.segformer3d.train.config.StartSettings;
+import org.segformer3d.train.config.TrainingSettings.EarlyStop;
+import org.segformer3d.train.config.ValidationSettings;
 import org.segformer3d.train.parallel.LostProcessException;
 import org.segformer3d.train.parallel.ProcessTeam;
 import org.segformer3d.train.run.Checkpoint.Position;
@@ -56,11 +54,7 @@ import org.segformer3d.train.run.TrainingOutcome.End;
 import org.segformer3d.train.run.TrainingOutcome.TestScores;
 import org.segformer3d.train.schedule.LearningRateSchedule;
 import org.segformer3d.train.schedule.ScheduleSpec.Watched;
-import org.segformer3d.train.tracking.CurvePicture;
 import org.segformer3d.train.tracking.EpochRecord;
-import org.segformer3d.train.tracking.HistoryFiles;
-import org.segformer3d.train.tracking.MlflowRun;
-import org.segformer3d.train.tracking.TensorBoardEvents;
 import org.segformer3d.train.tracking.Tracker;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -175,7 +169,7 @@ final class TrainingRun implements AutoCloseable {
             return;
         }
         Map<String, String> facts = new LinkedHashMap<>();
-        flat(config.toMap()).forEach((key, value) -> {
+        config.toFlatMap().forEach((key, value) -> {
             boolean own = ExperimentConfig.isPlaceOrSpeed(key)
                     || key.startsWith("output.")
                     || key.startsWith("tracking.")
@@ -285,7 +279,11 @@ final class TrainingRun implements AutoCloseable {
             checkpoint = Optional.of(Checkpoint.read(start.path().orElseThrow()));
         }
         if (checkpoint.isPresent()) {
-            requireCompatible(checkpoint.get(), resumes);
+            List<String> changed =
+                    new Continuation(config, data, team.size(), folder.root()).changes(checkpoint.get(), resumes);
+            if (!changed.isEmpty() && resumes) {
+                options.listener().message("going on with other values of " + String.join(", ", changed));
+            }
         }
         TrainingState given = initialState(checkpoint, start);
         session = backend.train(spec(given.weights()), parallel());
@@ -301,7 +299,7 @@ final class TrainingRun implements AutoCloseable {
                     : new Position(
                             found.epoch(), found.batches(), found.lossSum(), found.steps(), OptionalDouble.empty(), -1);
         }
-        trackers.addAll(trackers());
+        trackers.addAll(Trackers.of(config, folder));
         for (Tracker tracker : trackers) {
             tracker.connect(position.steps());
         }
@@ -376,71 +374,6 @@ final class TrainingRun implements AutoCloseable {
         return new TrainingState(random, StateDict.of(Map.of()), Optional.empty(), 0);
     }
 
-    /** Refuses what would make the rest of the run another run, and tells what else has changed. */
-    private void requireCompatible(Checkpoint checkpoint, boolean resumes) throws IOException {
-        Map<String, Object> before = flat(
-                ExperimentConfig.of(checkpoint.configuration(), folder.root()).toMap());
-        Map<String, Object> now = flat(config.toMap());
-        List<String> changed = new ArrayList<>();
-        for (Map.Entry<String, Object> entry : now.entrySet()) {
-            String key = entry.getKey();
-            Object old = before.get(key);
-            if (java.util.Objects.equals(old, entry.getValue())) {
-                continue;
-            }
-            boolean decisive = key.startsWith("model_parameters")
-                    || key.equals("optimizer.optimizer_type")
-                    || key.equals("ema.enabled");
-            boolean followed = key.equals("training_parameters.seed")
-                    || key.startsWith("dataset_parameters.") && !ExperimentConfig.isPlaceOrSpeed(key);
-            if (decisive || resumes && followed) {
-                throw new RunFolderException(
-                        folder.root(),
-                        "can't go on from the checkpoint: " + key + " was " + old + " and is now " + entry.getValue()
-                                + "; set it back, or start a new run in another folder");
-            }
-            changed.add(key);
-        }
-        Map<String, Object> from = checkpoint.provenance();
-        if (resumes && !data.fingerprint().equals(from.get("data_fingerprint"))) {
-            throw new RunFolderException(
-                    folder.root(),
-                    "can't go on from the checkpoint: the data set has changed (other cases, or files of other sizes)");
-        }
-        if (resumes && !data.split().train().equals(from.get("training_cases"))) {
-            throw new RunFolderException(
-                    folder.root(),
-                    "can't go on from the checkpoint: other cases would be trained on (the split has changed)");
-        }
-        Object processes = from.getOrDefault("processes", 1);
-        if (resumes && ((Number) processes).intValue() != team.size()) {
-            throw new RunFolderException(
-                    folder.root(),
-                    "can't go on from the checkpoint: it is of a run on " + processes
-                            + " processes, and this is one on "
-                            + team.size() + "; go on with as many (--nproc " + processes
-                            + "), or start a new run in another folder");
-        }
-        changed.removeIf(key -> key.startsWith("output.") || key.startsWith("tracking.") || key.startsWith("backend."));
-        if (!changed.isEmpty() && resumes) {
-            options.listener().message("going on with other values of " + String.join(", ", changed));
-        }
-    }
-
-    private static Map<String, Object> flat(Map<String, Object> tree) {
-        Map<String, Object> flat = new LinkedHashMap<>();
-        tree.forEach((key, value) -> {
-            if (value instanceof Map<?, ?> inner) {
-                Map<String, Object> below = new LinkedHashMap<>();
-                inner.forEach((k, v) -> below.put(String.valueOf(k), v));
-                flat(below).forEach((k, v) -> flat.put(key + "." + k, v));
-            } else {
-                flat.put(key, value);
-            }
-        });
-        return flat;
-    }
-
     private LoaderSpec loaderSpec() {
         DatasetSettings d = config.dataset();
         return new LoaderSpec(
@@ -454,48 +387,6 @@ final class TrainingRun implements AutoCloseable {
                 d.augmentation(),
                 config.training().seed(),
                 d.type().isOfficial());
-    }
-
-    private List<Tracker> trackers() {
-        List<Tracker> list = new ArrayList<>();
-        if (config.output().csv()) {
-            list.add(HistoryFiles.csv(folder.file("history.csv")));
-        }
-        if (config.output().jsonLines()) {
-            list.add(HistoryFiles.jsonLines(folder.file("history.jsonl")));
-        }
-        if (config.output().tensorBoard()) {
-            list.add(new TensorBoardEvents(folder.file("tensorboard")));
-        }
-        if (config.output().curve()) {
-            list.add(new CurvePicture(folder.file("curve.png"), config.project()));
-        }
-        if (config.output().mlflow().isPresent()) {
-            list.add(mlflow(config.output().mlflow().get()));
-        }
-        return list;
-    }
-
-    private Tracker mlflow(MlflowSettings settings) {
-        String key = "tracking.mlflow.uri";
-        String uri = settings.uri()
-                .or(() -> Optional.ofNullable(System.getenv("MLFLOW_TRACKING_URI")))
-                .orElseThrow(() -> ConfigException.of(
-                        key, "null", "the server's address (or MLFLOW_TRACKING_URI), such as http://127.0.0.1:5000"));
-        Map<String, String> parameters = new LinkedHashMap<>();
-        flat(config.toMap()).forEach((name, value) -> parameters.put(name, String.valueOf(value)));
-        MlflowRun.Target target;
-        try {
-            target = new MlflowRun.Target(
-                    URI.create(uri),
-                    MlflowRun.Target.authorization(System.getenv()),
-                    settings.experiment().orElse(config.project()),
-                    settings.runName().orElse(folder.root().getFileName().toString()),
-                    parameters);
-        } catch (IllegalArgumentException e) {
-            throw ConfigException.of(key, "'" + uri + "'", "an address that starts with http:// or https://");
-        }
-        return new MlflowRun(target, folder.file("mlflow.json"));
     }
 
     private int stepsPerEpoch() {
@@ -1074,52 +965,6 @@ final class TrainingRun implements AutoCloseable {
         }
         if (session != null) {
             session.close();
-        }
-    }
-
-    /** How fast the run goes, for the remaining time. */
-    private static final class Pace {
-        private long trainingNanos;
-        private long steps;
-        private long validationNanos;
-        private int validations;
-        private long epochStart;
-        private long epochWait;
-        private long lastStep;
-        private long epochPatches;
-
-        void beginEpoch(long waitNanos) {
-            epochStart = System.nanoTime();
-            epochWait = waitNanos;
-            lastStep = epochStart;
-            epochPatches = 0;
-        }
-
-        void step(int patches) {
-            long now = System.nanoTime();
-            trainingNanos += now - lastStep;
-            lastStep = now;
-            steps++;
-            epochPatches += patches;
-        }
-
-        void validated(long nanos) {
-            validationNanos += nanos;
-            validations++;
-        }
-
-        double patchesPerSecond() {
-            return epochPatches / Math.max(1e-9, (lastStep - epochStart) * 1e-9);
-        }
-
-        double waitShare(long waitNanos) {
-            return Math.min(1, (waitNanos - epochWait) / (double) Math.max(1, lastStep - epochStart));
-        }
-
-        Duration remaining(int stepsLeft, int validationsLeft) {
-            double perStep = trainingNanos / (double) Math.max(1, steps);
-            double perValidation = validations == 0 ? 0 : validationNanos / (double) validations;
-            return Duration.ofNanos((long) (perStep * stepsLeft + perValidation * validationsLeft));
         }
     }
 }

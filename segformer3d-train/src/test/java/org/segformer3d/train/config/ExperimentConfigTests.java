@@ -64,7 +64,7 @@ class ExperimentConfigTests {
             assertThat(config.training().epochs()).isEqualTo(400);
             assertThat(config.training().emaDecay()).isEmpty();
             assertThat(config.training().clipNorm()).isEmpty();
-            assertThat(config.start().kind()).isEqualTo(ExperimentConfig.StartSettings.Kind.SCRATCH);
+            assertThat(config.start().kind()).isEqualTo(StartSettings.Kind.SCRATCH);
             assertThat(config.validation().roi()).isEqualTo(new Grid(128, 128, 128));
             assertThat(config.validation().windowBatch()).isEqualTo(4);
             assertThat(config.validation().overlap()).isEqualTo(0.5);
@@ -258,7 +258,7 @@ class ExperimentConfigTests {
             assertThat(config.dataset().root()).contains(Path.of("/data/scans"));
             assertThat(config.dataset().patch()).isEqualTo(new Grid(48, 48, 48));
             assertThat(config.dataset().split().seed()).isEqualTo(-1);
-            assertThat(config.training().earlyStop()).contains(new ExperimentConfig.EarlyStop(3, 0));
+            assertThat(config.training().earlyStop()).contains(new TrainingSettings.EarlyStop(3, 0));
         }
 
         @Test
