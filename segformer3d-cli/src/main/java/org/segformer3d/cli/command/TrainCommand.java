@@ -83,11 +83,19 @@ public final class TrainCommand implements Callable<Integer> {
         // Open until everything is printed: an interrupted process ends as soon as this is closed.
         try (Interruption interruption = new Interruption();
                 ProcessTeam team = processes.start(experiment, err)) {
-            TrainingOutcome outcome = Trainer.run(
-                    experiment,
-                    options(team.leads() ? err : null)
-                            .stoppingWhen(interruption::isRequested)
-                            .in(team));
+            TrainingOutcome outcome;
+            try {
+                outcome = Trainer.run(
+                        experiment,
+                        options(team.leads() ? err : null)
+                                .stoppingWhen(interruption::isRequested)
+                                .in(team));
+            } catch (IOException | RuntimeException e) {
+                if (processes.isSpokenFor(team)) {
+                    return 1;
+                }
+                throw e;
+            }
             if (!team.leads()) {
                 return outcome.end() == End.STOPPED ? 1 : 0;
             }

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.parallel.ProcessTeam;
@@ -53,6 +54,17 @@ public final class Processes {
             description =
                     "How long to wait for the other processes to start, and how long one may be silent (default: 300).")
     private int timeout;
+
+    @Option(names = "--launched", hidden = true, description = "This is one of the processes that --nproc starts.")
+    private boolean launched;
+
+    /**
+     * Returns whether another process says why this one ends: where --nproc started them they share a screen, on which one line is
+     * enough. It is rank 0's, which all tell their failures, and rank 1's where rank 0 is gone.
+     */
+    public boolean isSpokenFor(ProcessTeam team) {
+        return launched && !(team.rank() == 1 && team.hasLostLeader());
+    }
 
     private boolean isSeveral() {
         if (rendezvous.isPresent()) {
@@ -124,7 +136,19 @@ public final class Processes {
         if (!isSeveral()) {
             return ProcessTeam.alone();
         }
+        AtomicBoolean joined = new AtomicBoolean();
+        if (launched) {
+            // Until it has joined, nothing else tells it that the one that started it is gone.
+            ProcessHandle.current()
+                    .parent()
+                    .ifPresent(parent -> parent.onExit().thenRun(() -> {
+                        if (!joined.get()) {
+                            Runtime.getRuntime().halt(1);
+                        }
+                    }));
+        }
         ProcessTeam team = ProcessTeam.join(place());
+        joined.set(true);
         watch(team, err);
         if (rendezvous.isEmpty()) {
             try {
@@ -170,6 +194,7 @@ public final class Processes {
             }
         }
         command.addAll(List.of(
+                "--launched",
                 "--rendezvous",
                 team.place().toString(),
                 "--rank",
@@ -201,16 +226,18 @@ public final class Processes {
     }
 
     /** Ends a process that waits in a library for one that is gone. */
-    private static void watch(ProcessTeam team, PrintWriter err) {
+    private void watch(ProcessTeam team, PrintWriter err) {
         Thread thread = new Thread(
                 () -> {
                     try {
                         team.awaitFailure();
                         if (team.failure().isPresent()) {
                             TimeUnit.SECONDS.sleep(GRACE_SECONDS);
-                            err.println("segformer3d: " + team.failure().get()
-                                    + "; go on from the last checkpoint with --resume");
-                            err.flush();
+                            if (!isSpokenFor(team)) {
+                                err.println("segformer3d: " + team.failure().get()
+                                        + "; go on from the last checkpoint with --resume");
+                                err.flush();
+                            }
                             Runtime.getRuntime().halt(1);
                         }
                     } catch (InterruptedException e) {
