@@ -106,7 +106,7 @@ final class FusedDecoder {
                 offsets[i] = rows;
                 rows += grids.get(i).depth();
             }
-            Tensor coarse = empty(finest.height(), rows, (long) finest.width() * bias.size(0));
+            Tensor coarse = empty(rows, finest.height(), (long) finest.width() * bias.size(0));
             for (int i = tokens.size() - 1; i > 0; i--) {
                 widen(i, tokens.get(i), grids.get(i), finest, coarse, offsets[i]);
             }
@@ -128,7 +128,7 @@ final class FusedDecoder {
     /**
      * Makes a coarse stage's contribution at its own depth and the finest height and width.
      *
-     * @param rows (H, ·, W·E), written from {@code offset} on along its second axis
+     * @param rows (·, H, W·E), written from {@code offset} on
      */
     private void widen(int stage, Tensor tokens, Grid grid, Grid finest, Tensor rows, int offset) {
         Projection p = projections.get(stage);
@@ -147,21 +147,11 @@ final class FusedDecoder {
                 // resizing leaves a constant as it is, so the bias is added where the map is smallest
                 own.add_(bias);
             }
-            // one product for each axis: the axis that is resized comes first
-            Tensor wide = torch.mm(
-                    w,
-                    own.view(slices, grid.height(), grid.width(), e)
-                            .permute(2, 0, 1, 3)
-                            .reshape(grid.width(), -1));
-            Tensor high = torch.mm(
+            Tensor wide = each(w, own.view((long) slices * grid.height(), grid.width(), e));
+            eachInto(
+                    rows.narrow(0, offset + (long) from, slices),
                     h,
-                    wide.view(finest.width(), slices, grid.height(), e)
-                            .permute(2, 0, 1, 3)
-                            .reshape(grid.height(), -1));
-            rows.narrow(1, offset + (long) from, slices)
-                    .copy_(high.view(finest.height(), finest.width(), slices, e)
-                            .permute(0, 2, 1, 3)
-                            .reshape(finest.height(), slices, finest.width() * e));
+                    wide.view(slices, grid.height(), finest.width() * e));
         });
     }
 
@@ -179,7 +169,7 @@ final class FusedDecoder {
         team.each((finest.height() + most - 1) / most, i -> {
             int from = i * most;
             int count = Math.min(most, finest.height() - from);
-            Tensor y = each(depths, rows.narrow(0, from, count)).view(-1, e);
+            Tensor y = each(depths, rows.narrow(1, from, count).transpose(0, 1)).view(-1, e);
             Tensor own = cells.narrow(1, from, count).transpose(0, 1).reshape(-1, cells.size(3));
             y.addmm_(scaled(p, own), p.product());
             Tensor part = torch.addmm(predictBias, y.relu_(), predict);
@@ -231,9 +221,13 @@ final class FusedDecoder {
 
     /** Multiplies every matrix of a stack (n,k,m) by one matrix from the left; torch.matmul would turn and copy the stack. */
     private static Tensor each(Tensor matrix, Tensor stack) {
-        if (stack.size(0) == 1) {
-            return torch.mm(matrix, stack.squeeze(0)).unsqueeze(0);
-        }
-        return torch.bmm(matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
+        Tensor result = torch.empty(
+                new long[] {stack.size(0), matrix.size(0), stack.size(2)}, stack.options(), new MemoryFormatOptional());
+        eachInto(result, matrix, stack);
+        return result;
+    }
+
+    private static void eachInto(Tensor result, Tensor matrix, Tensor stack) {
+        torch.bmm_out(result, matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
     }
 }
