@@ -32,7 +32,7 @@ final class FusedEncoder {
     /** Elements of a part at most, so that what is made from it fits into a core's cache. */
     private static final long PART_ELEMENTS = 1 << 17;
 
-    /** Attention weights of a part at most. */
+    /** Attention weights of a part at most; of all heads at least, where libtorch computes it. */
     private static final long ATTENTION_ELEMENTS = 1 << 19;
 
     /** Elements of a part of the depth-wise convolution at most. */
@@ -68,30 +68,29 @@ final class FusedEncoder {
     /**
      * Efficient self-attention.
      *
-     * @param queries of all heads
-     * @param query of each head
-     * @param longestQuery no query of a head is longer than this, whatever the tokens: they come from a LayerNorm
+     * @param query of all heads
+     * @param longestQuery no query is longer than this, whatever the tokens, as they come from a LayerNorm; known for one head only
      * @param sr spatial reduction, (C, r³·C), or {@code null}
      */
     private record Attention(
+            int heads,
             int srRatio,
-            Product queries,
-            List<Product> query,
-            List<Double> longestQuery,
+            Product query,
+            double longestQuery,
             Product keyValue,
             Product sr,
             Norm srNorm,
             Product proj) {}
 
     /**
-     * What all queries of a head share.
+     * What all rows share where there is one head: (W x + b)·k = x·(Wᵀk) + b·k, and the projection may act on the values, which are
+     * two products less a row.
      *
-     * @param query makes a query of a row, or {@code null} where the scores take the row itself
-     * @param scores makes scaled scores
-     * @param values sums the values, weighted
+     * @param scores makes scaled scores of a row
+     * @param values sums the values, weighted and projected
      * @param safe whether no score can overflow its exponential
      */
-    private record Head(Product query, Product scores, Product values, boolean safe) {}
+    private record SingleHead(Product scores, Product values, boolean safe) {}
 
     /**
      * Mix-FFN.
@@ -160,26 +159,6 @@ final class FusedEncoder {
         String a = block + "attention.";
         int sr = config.srRatios().get(stage);
         int heads = config.numHeads().get(stage);
-        Tensor weight = weights.exact(a + "query.weight");
-        Tensor bias = weights.exact(a + "query.bias");
-        Tensor gamma = weights.exact(block + "norm1.weight");
-        Tensor beta = weights.exact(block + "norm1.bias");
-        long c = weight.size(0);
-        long d = c / heads;
-        List<Product> query = new ArrayList<>();
-        List<Double> longest = new ArrayList<>();
-        for (int head = 0; head < heads; head++) {
-            Tensor own = weight.narrow(0, head * d, d);
-            Tensor constant = bias.narrow(0, head * d, d);
-            query.add(kept(weights.keep(own), weights.keep(constant)));
-            // a normalised row is no longer than √C, so ‖W(γ∘x+β)+b‖ ≤ √C·‖W diag(γ)‖ + ‖Wβ+b‖
-            double stretch = torch.linalg_matrix_norm(
-                            own.mul(gamma), new Scalar(2.0), new long[] {-2, -1}, false, new ScalarTypeOptional())
-                    .item()
-                    .toDouble();
-            double shift = own.mv(beta).add(constant).norm().item().toDouble();
-            longest.add(Math.sqrt(c) * stretch + shift);
-        }
         Product reduction = sr == 1
                 ? null
                 : kept(
@@ -188,14 +167,33 @@ final class FusedEncoder {
                                 .flatten(1, 4)),
                         weights.get(a + "sr.bias"));
         return new Attention(
+                heads,
                 sr,
                 product(a + "query."),
-                List.copyOf(query),
-                List.copyOf(longest),
+                heads == 1 ? longestQuery(block) : Double.POSITIVE_INFINITY,
                 product(a + "key_value."),
                 reduction,
                 sr == 1 ? null : norm(a + "sr_norm."),
                 product(a + "proj."));
+    }
+
+    /** A normalised row is no longer than √C, so ‖W(γ∘x+β)+b‖ ≤ √C·‖W diag(γ)‖ + ‖Wβ+b‖. */
+    private double longestQuery(String block) {
+        Tensor weight = weights.exact(block + "attention.query.weight");
+        double stretch = torch.linalg_matrix_norm(
+                        weight.mul(weights.exact(block + "norm1.weight")),
+                        new Scalar(2.0),
+                        new long[] {-2, -1},
+                        false,
+                        new ScalarTypeOptional())
+                .item()
+                .toDouble();
+        double shift = weight.mv(weights.exact(block + "norm1.bias"))
+                .add(weights.exact(block + "attention.query.bias"))
+                .norm()
+                .item()
+                .toDouble();
+        return Math.sqrt(weight.size(0)) * stretch + shift;
     }
 
     private Norm norm(String prefix) {
@@ -292,17 +290,17 @@ final class FusedEncoder {
             keyValue.narrow(0, from * coarseSlice, (to - from) * coarseSlice)
                     .copy_(a.keyValue().apply(y));
         });
-        // libtorch's own attention is one call for all heads, which is the better where they are small, and the only
-        // good one on a GPU
-        boolean small = n * coarse.tokens() * a.query().size() <= ATTENTION_ELEMENTS;
-        boolean whole = !cpu || small;
-        List<Head> heads = whole ? List.of() : heads(a, keyValue);
-        int chunks = small ? 1 : parts(n * coarse.tokens(), ATTENTION_ELEMENTS, n);
+        long scores = n * coarse.tokens();
+        // libtorch's own attention is one call for all heads; with one head the products of the rows themselves are
+        // less work, if there is enough of it
+        SingleHead head = cpu && a.heads() == 1 && scores > ATTENTION_ELEMENTS ? singleHead(a, keyValue) : null;
+        int chunks =
+                head == null ? shares(scores * a.heads(), ATTENTION_ELEMENTS) : parts(scores, ATTENTION_ELEMENTS, n);
         team.each(chunks, i -> {
             long from = bound(i, chunks, n);
             long count = bound(i + 1, chunks, n) - from;
             Tensor own = normed.narrow(0, from, count);
-            Tensor sum = whole ? attended(a, keyValue, own) : attended(a, heads, own);
+            Tensor sum = head == null ? attended(a, keyValue, own) : weighted(head, own);
             Tensor updated = rows.narrow(0, from, count).add_(sum);
             hidden.narrow(0, from, count)
                     .copy_(block.feedForward().fc1().apply(block.norm2().apply(updated)));
@@ -323,56 +321,20 @@ final class FusedEncoder {
                 .reshape(d * h * w, r * r * r * c);
     }
 
-    private List<Head> heads(Attention a, Tensor keyValue) {
-        int count = a.query().size();
+    private SingleHead singleHead(Attention a, Tensor keyValue) {
         long c = keyValue.size(1) / 2;
-        long d = c / count;
-        List<Head> heads = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            Product query = a.query().get(i);
-            Tensor keys = keyValue.narrow(1, i * d, d).mul(new Scalar(1 / Math.sqrt(d)));
-            Tensor values = keyValue.narrow(1, c + i * d, d);
-            double longestKey = Math.sqrt(keys.square().sum(1).max().item().toDouble());
-            boolean safe = exponentials && a.longestQuery().get(i) * longestKey <= SAFE_EXPONENT;
-            if (count == 1) {
-                // with one head (W x + b)·k = x·(Wᵀk) + b·k, and the projection may act on the values: two products
-                // less a row
-                heads.add(new Head(
-                        null,
-                        Product.of(keys.mm(query.weight()), keys.mv(query.bias()), oneDnn),
-                        Product.of(
-                                torch.addmm(
-                                        a.proj().bias().unsqueeze(1), a.proj().weight(), values.t()),
-                                null,
-                                oneDnn),
-                        safe));
-            } else {
-                heads.add(new Head(
-                        query,
-                        Product.of(keys, null, oneDnn),
-                        Product.of(values.t().contiguous(), null, oneDnn),
-                        safe));
-            }
-        }
-        return heads;
+        Tensor keys = keyValue.narrow(1, 0, c).mul(new Scalar(1 / Math.sqrt(c)));
+        Tensor values = keyValue.narrow(1, c, c);
+        double longestKey = Math.sqrt(keys.square().sum(1).max().item().toDouble());
+        return new SingleHead(
+                Product.of(keys.mm(a.query().weight()), keys.mv(a.query().bias()), oneDnn),
+                Product.of(torch.addmm(a.proj().bias().unsqueeze(1), a.proj().weight(), values.t()), null, oneDnn),
+                exponentials && a.longestQuery() * longestKey <= SAFE_EXPONENT);
     }
 
     /** Returns proj(softmax(q kᵀ) v) of some rows. Where no score may overflow, the rows' maxima needn't be subtracted. */
-    private Tensor attended(Attention a, List<Head> heads, Tensor own) {
-        if (heads.size() == 1) {
-            return weighted(heads.get(0), own);
-        }
-        long d = own.size(1) / heads.size();
-        Tensor together = empty(own.size(0), own.size(1));
-        for (int i = 0; i < heads.size(); i++) {
-            Head head = heads.get(i);
-            together.narrow(1, i * d, d).copy_(weighted(head, head.query().apply(own)));
-        }
-        return a.proj().apply(together);
-    }
-
-    private static Tensor weighted(Head head, Tensor queries) {
-        Tensor scores = head.scores().apply(queries);
+    private static Tensor weighted(SingleHead head, Tensor rows) {
+        Tensor scores = head.scores().apply(rows);
         if (!head.safe()) {
             return head.values().apply(torch.softmax(scores, 1));
         }
@@ -382,11 +344,11 @@ final class FusedEncoder {
 
     /** The same by libtorch's own kernel. */
     private static Tensor attended(Attention a, Tensor keyValue, Tensor own) {
-        int heads = a.query().size();
+        int heads = a.heads();
         long n = own.size(0);
         long c = own.size(1);
         long d = c / heads;
-        Tensor q = a.queries().apply(own).view(1, n, heads, d).transpose(1, 2);
+        Tensor q = a.query().apply(own).view(1, n, heads, d).transpose(1, 2);
         Tensor kv = keyValue.view(1, keyValue.size(0), 2, heads, d).permute(2, 0, 3, 1, 4);
         Tensor attended = torch.scaled_dot_product_attention(
                 q,
@@ -426,8 +388,12 @@ final class FusedEncoder {
             return 1;
         }
         long fits = (elements + limit - 1) / limit;
-        long shared = Math.min(SHARED_PARTS, elements / SMALL_PART);
-        return (int) Math.max(1, Math.min(units, Math.max(fits, shared)));
+        return (int) Math.max(1, Math.min(units, Math.max(fits, shares(elements, SMALL_PART))));
+    }
+
+    /** Returns how many parts to make of something only to give several threads work; at least one. */
+    private int shares(long elements, long least) {
+        return cpu ? (int) Math.max(1, Math.min(SHARED_PARTS, elements / least)) : 1;
     }
 
     /** Returns where part i of equal parts begins. */
