@@ -78,10 +78,8 @@ public record Zoom(double factor) implements Transform {
         for (int axis = 0; axis < 3; axis++) {
             int n = size.size(axis);
             int m = zoomed.size(axis);
-            int start = Math.floorDiv(m - n, 2);
-            if (m < n) {
-                start = -((n - m) / 2);
-            }
+            // Cut about voxel m / 2, as MONAI does: one voxel later than halving m - n where m is even and n odd.
+            int start = m < n ? -((n - m) / 2) : m / 2 - n / 2;
             along[axis] = new int[n];
             for (int i = 0; i < n; i++) {
                 along[axis][i] = Math.max(0, Math.min(m - 1, i + start));

@@ -15,6 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.preprocessing.Interpolation;
 
 class RandomTransformTests {
@@ -242,6 +243,15 @@ class RandomTransformTests {
             assertThat(smaller.image()[0]).isZero();
             assertThat(smaller.label()[0]).isZero();
             assertThat(smaller.image()).contains(1f);
+        }
+
+        @Test
+        void zooming_cuts_about_the_same_voxel_as_monai_where_sizes_are_odd_and_even() {
+            float[] ramp = {0, 1, 2, 3, 4};
+            Sample odd = Sample.of(HostTensor.of(ramp, 1, 1, 1, 5), HostTensor.of(new byte[5], 1, 1, 5));
+            // Zoom(1.2) of MONAI 1.3.2: six voxels, of which the first is cut off.
+            assertThat(new Zoom(1.2).apply(odd).image())
+                    .containsExactly(new float[] {0.75f, 1.5833334f, 2.4166667f, 3.25f, 4}, within(1e-6f));
         }
 
         @Test
