@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
@@ -388,6 +389,7 @@ public final class ExperimentConfig {
             default -> LossSpec.Kind.GENERALIZED_DICE;
         };
         String args = "loss_fn.loss_args.";
+        refuseWithoutEffect(values, "loss_fn.loss_type", args, ExperimentKeys.LOSSES_BY_ARGUMENT);
         return new LossSpec(
                 kind,
                 dataset.labels().softmax() ? LossSpec.Activation.SOFTMAX : LossSpec.Activation.SIGMOID,
@@ -403,6 +405,7 @@ public final class ExperimentConfig {
 
     private static OptimizerSpec optimizer(Values values) {
         String args = "optimizer.optimizer_args.";
+        refuseWithoutEffect(values, "optimizer.optimizer_type", args, ExperimentKeys.OPTIMIZERS_BY_ARGUMENT);
         List<?> betas = values.list(args + "betas");
         OptimizerSpec.Kind kind = OptimizerSpec.Kind.valueOf(
                 values.text("optimizer.optimizer_type").toUpperCase(java.util.Locale.ROOT));
@@ -414,6 +417,23 @@ public final class ExperimentConfig {
                 values.number(args + "eps"),
                 kind == OptimizerSpec.Kind.SGD ? values.number(args + "momentum") : 0,
                 values.bool(args + "nesterov"));
+    }
+
+    /** An argument that the chosen kind doesn't look at must have its default: another value would seem to do something. */
+    private static void refuseWithoutEffect(
+            Values values, String kindKey, String section, Map<String, List<String>> kindsByArgument) {
+        String kind = values.text(kindKey);
+        new TreeMap<>(kindsByArgument).forEach((argument, kinds) -> {
+            String path = section + argument;
+            Object common = ExperimentKeys.all().get(path).otherwise();
+            if (!kinds.contains(kind) && !values.get(path).equals(common)) {
+                throw ConfigException.of(
+                        path,
+                        values.get(path),
+                        "nothing or " + common + ": it has no effect with " + kindKey + " " + kind + ", only with "
+                                + String.join(", ", kinds));
+            }
+        });
     }
 
     private static ScheduleSpec schedule(Values values, int epochs) {

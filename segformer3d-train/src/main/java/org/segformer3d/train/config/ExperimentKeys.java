@@ -40,6 +40,24 @@ final class ExperimentKeys {
             "dataset_parameters.cache",
             "dataset_parameters.cache_dir");
 
+    /** Which losses look at an argument of {@code loss_fn.loss_args}; those that all look at aren't here. */
+    static final Map<String, List<String>> LOSSES_BY_ARGUMENT = Map.of(
+            "include_background", List.of("dice", "diceCE", "diceFocal", "generalizedDice"),
+            "squared_pred", List.of("dice", "diceCE", "diceFocal"),
+            "batch", List.of("dice", "diceCE", "diceFocal"),
+            "smooth_nr", List.of("dice", "diceCE", "diceFocal", "generalizedDice"),
+            "smooth_dr", List.of("dice", "diceCE", "diceFocal", "generalizedDice"),
+            "lambda_dice", List.of("diceCE", "diceFocal"),
+            "lambda_other", List.of("diceCE", "diceFocal"),
+            "gamma", List.of("diceFocal"));
+
+    /** Which optimizers look at an argument of {@code optimizer.optimizer_args}; those that all look at aren't here. */
+    static final Map<String, List<String>> OPTIMIZERS_BY_ARGUMENT = Map.of(
+            "betas", List.of("adam", "adamw"),
+            "eps", List.of("adam", "adamw"),
+            "momentum", List.of("sgd"),
+            "nesterov", List.of("sgd"));
+
     private static final Map<String, ConfigKey> KEYS = new LinkedHashMap<>();
 
     static {
@@ -95,13 +113,14 @@ final class ExperimentKeys {
     }
 
     private static void objective() {
-        add(choice(
-                "loss_fn.loss_type",
-                "dice",
-                List.of("dice", "diceCE", "crossentropy", "binarycrossentropy", "diceFocal", "generalizedDice"),
-                true,
-                "The loss; diceFocal and generalizedDice are our extensions. Dice terms use a sigmoid or a softmax as"
-                        + " `dataset_parameters.labels` says."));
+        add(
+                choice(
+                        "loss_fn.loss_type",
+                        "dice",
+                        List.of("dice", "diceCE", "crossentropy", "binarycrossentropy", "diceFocal", "generalizedDice"),
+                        true,
+                        "The loss; diceFocal and generalizedDice are our extensions. Dice terms use a sigmoid or a softmax as"
+                                + " `dataset_parameters.labels` says. Arguments that the chosen loss doesn't look at are refused."));
         String args = "loss_fn.loss_args.";
         add(bool(args + "include_background", true, false, "Whether channel 0 takes part in Dice and focal terms."));
         add(bool(args + "squared_pred", false, false, "Squared sums in the denominator of Dice."));
@@ -117,7 +136,7 @@ final class ExperimentKeys {
                 "adamw",
                 List.of("adam", "adamw", "sgd"),
                 true,
-                "PyTorch's rule of that name."));
+                "PyTorch's rule of that name. Arguments that it doesn't look at are refused."));
         add(number("optimizer.optimizer_args.lr", 1e-4, NumberRange.POSITIVE, true, "Base learning rate."));
         add(number("optimizer.optimizer_args.weight_decay", 0.01, NumberRange.NOT_NEGATIVE, true, "Weight decay."));
         add(numbers(

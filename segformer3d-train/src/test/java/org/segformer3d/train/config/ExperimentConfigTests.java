@@ -130,6 +130,33 @@ class ExperimentConfigTests {
         }
 
         @Test
+        void argumentsThatTheLossOrOptimizerDoesNotLookAtAreRefused() {
+            refuses(
+                    () -> parse("loss_fn: {loss_type: dice, loss_args: {gamma: 3}}"),
+                    "loss_fn.loss_args.gamma: found 3.0, expected nothing or 2.0",
+                    "no effect with loss_fn.loss_type dice, only with diceFocal");
+            refuses(
+                    () -> parse("loss_fn: {loss_type: crossentropy, loss_args: {include_background: false}}"),
+                    "loss_args.include_background: found false",
+                    "only with dice, diceCE, diceFocal, generalizedDice");
+            refuses(
+                    () -> parse("loss_fn: {loss_type: generalizedDice, loss_args: {batch: true}}"),
+                    "loss_args.batch: found true");
+            refuses(
+                    () -> parse("optimizer: {optimizer_type: adam, optimizer_args: {nesterov: true}}"),
+                    "optimizer_args.nesterov: found true",
+                    "only with sgd");
+            refuses(
+                    () -> parse("optimizer: {optimizer_type: sgd, optimizer_args: {betas: [0.8, 0.9]}}"),
+                    "optimizer_args.betas: found [0.8, 0.9]");
+            ExperimentConfig focal = parse("loss_fn: {loss_type: diceFocal, loss_args: {gamma: 3, batch: true}}");
+            assertThat(focal.loss().focalGamma()).isEqualTo(3);
+            assertThat(parse("loss_fn: {loss_type: dice, loss_args: {gamma: 2}}")
+                            .loss())
+                    .isEqualTo(parse("loss_fn: {loss_type: dice}").loss());
+        }
+
+        @Test
         void everyOfficialLossOptimizerAndScheduleIsRead() {
             for (String loss : List.of("crossentropy", "binarycrossentropy", "dice", "diceCE")) {
                 parse("loss_fn: {loss_type: " + loss + ", loss_args: None}").loss();
