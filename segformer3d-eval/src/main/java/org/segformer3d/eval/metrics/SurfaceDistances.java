@@ -228,12 +228,14 @@ public final class SurfaceDistances {
         if (percentile == 100) {
             return sorted[sorted.length - 1];
         }
-        double rank = percentile / 100 * (sorted.length - 1);
+        // All in float32, as MONAI's quantiles are: on large surfaces the rank itself is rounded.
+        float rank = (float) (percentile / 100) * (sorted.length - 1);
         int below = (int) rank;
-        double low = sorted[below];
-        double high = sorted[Math.min(below + 1, sorted.length - 1)];
+        float weight = rank - below;
+        float low = sorted[below];
+        float high = sorted[Math.min((int) Math.ceil(rank), sorted.length - 1)];
         // Infinite distances leave NaN here, as they do in MONAI.
-        return low + (high - low) * (rank - below);
+        return weight < 0.5f ? low + weight * (high - low) : high - (high - low) * (1 - weight);
     }
 
     private static double sum(float[] values) {
