@@ -24,8 +24,8 @@ import org.segformer3d.api.tensor.Shapes;
  *
  * <p>The arithmetic is that of MONAI's {@code sliding_window_inference}: a volume smaller than the window along an axis is padded
  * with zeros, half on each side (the odd one behind), and cropped back; windows start every ⌊edge·(1−overlap)⌋ voxels, at least 1;
- * the last one along an axis is shifted back to end at the volume's edge; Gaussian weights have σ = edge/8 and are not let fall
- * below 0.001 or the smallest of them, whichever is larger.
+ * the last one along an axis is shifted back to end at the volume's edge; Gaussian weights have σ = edge·sigmaScale and are not let
+ * fall below 0.001 or the smallest of them, whichever is larger.
  *
  * <p>Windows are visited in C order, so a slice along the first axis is final as soon as the windows have moved past it. Memory is
  * therefore one window's depth of slices of float32 logits, not the volume's, unless the caller collects the whole volume; a {@link
@@ -37,9 +37,12 @@ import org.segformer3d.api.tensor.Shapes;
  * @param overlap fraction of the window's edge that neighbours share, in [0, 1)
  * @param blend how overlapping windows are weighted, never {@code null}
  * @param batchSize windows given to the predictor at once, ≥ 1
+ * @param sigmaScale σ of the Gaussian weights in edges of the window, &gt; 0
  */
-public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize) {
-    private static final double SIGMA_SCALE = 0.125;
+public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize, double sigmaScale) {
+    /** The usual σ of Gaussian weights. */
+    public static final double SIGMA_SCALE = 0.125;
+
     private static final float SMALLEST_WEIGHT = 1e-3f;
     /** Voxels handed out at once: what is made of them should stay small beside the sums. */
     private static final int BLOCK_VOXELS = 1 << 18;
@@ -54,6 +57,14 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
         if (batchSize < 1) {
             throw ConfigException.of("batch_size", batchSize, "an integer of at least 1");
         }
+        if (!(sigmaScale > 0 && Double.isFinite(sigmaScale))) {
+            throw ConfigException.of("sigma_scale", sigmaScale, "a number above 0");
+        }
+    }
+
+    /** Makes a window whose Gaussian weights have the usual {@link #SIGMA_SCALE}. */
+    public SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize) {
+        this(roi, overlap, blend, batchSize, SIGMA_SCALE);
     }
 
     /** Returns how many windows cover a volume of this size. */
@@ -236,8 +247,8 @@ public record SlidingWindow(Grid roi, double overlap, Blend blend, int batchSize
         return weights;
     }
 
-    private static float[] profile(int edge) {
-        double sigma = edge * SIGMA_SCALE;
+    private float[] profile(int edge) {
+        double sigma = edge * sigmaScale;
         float[] profile = new float[edge];
         for (int n = 0; n < edge; n++) {
             double x = n - (edge - 1) / 2.0;
