@@ -30,20 +30,27 @@ import org.segformer3d.train.parity.Parity.ParityCase;
 final class BratsCases {
     private static final String MODULE = "brats";
     private static final double TOLERANCE = 1e-6;
+    private static final String IMAGE = "_modalities.pt";
 
     private BratsCases() {}
 
-    static List<ParityCase> in(ReferenceFolder folder) throws IOException {
+    static List<ParityCase> in(ReferenceFolder folder) {
         List<ParityCase> cases = new ArrayList<>();
-        Path pipeline = folder.root().resolve("pipeline");
-        Path expected = pipeline.resolve("brats_preprocess.safetensors");
-        if (Files.exists(expected)) {
-            cases.add(new Preprocessed("pipeline/brats_preprocess", pipeline.resolve("brats_raw"), expected));
+        for (Path file : folder.named("brats_preprocess.*\\.safetensors")) {
+            Path raw = file.resolveSibling("brats_raw");
+            folder.use(file, raw);
+            cases.add(new Preprocessed(folder.title(file, ".safetensors"), raw, file));
         }
-        Path saved = pipeline.resolve("brats_preprocessed");
-        if (Files.isDirectory(saved)) {
-            for (Map.Entry<String, Path> pair : OfficialPairs.find(saved).entrySet()) {
-                cases.add(new Saved("pipeline/brats_preprocessed " + pair.getKey(), pair.getKey(), pair.getValue()));
+        for (Path expected : folder.named("expected\\.safetensors")) {
+            folder.use(expected);
+            Path pairs = expected.getParent();
+            for (Path image : folder.named(".+" + IMAGE)) {
+                if (image.getParent().equals(pairs)) {
+                    String id = image.getFileName().toString();
+                    id = id.substring(0, id.length() - IMAGE.length());
+                    folder.use(image, OfficialPairs.label(pairs, id));
+                    cases.add(new Saved(folder.title(image, IMAGE), id, expected));
+                }
             }
         }
         return cases;
@@ -64,6 +71,10 @@ final class BratsCases {
                 scans.computeIfAbsent(key.substring(0, Math.max(0, dot)), id -> new LinkedHashMap<>())
                         .put(key.substring(dot + 1), tensor);
             });
+            if (!Files.isDirectory(raw)) {
+                sink.accept(ParityLine.skipped(name, MODULE, "there is no folder " + raw + " with the scans"));
+                return;
+            }
             BratsScans found = BratsReader.read(raw);
             Map<String, Case> byId = new TreeMap<>();
             found.dataset().cases().forEach(one -> byId.put(one.id(), one));
@@ -162,7 +173,7 @@ final class BratsCases {
     }
 
     /** A pair of files as the script saves it, beside {@code expected.safetensors} with what it holds. */
-    private record Saved(String name, String id, Path folder) implements ParityCase {
+    private record Saved(String name, String id, Path values) implements ParityCase {
         @Override
         public String module() {
             return MODULE;
@@ -170,20 +181,19 @@ final class BratsCases {
 
         @Override
         public void run(Consumer<ParityLine> sink) throws IOException {
-            Map<String, HostTensor> expected = ReferenceFolder.tensors(folder.resolve("expected.safetensors"));
+            Map<String, HostTensor> expected = ReferenceFolder.tensors(values);
             Map<String, Path> files = new LinkedHashMap<>();
-            files.put("modalities", OfficialPairs.image(folder, id));
-            files.put("label", OfficialPairs.label(folder, id));
+            files.put("modalities", OfficialPairs.image(values.getParent(), id));
+            files.put("label", OfficialPairs.label(values.getParent(), id));
             for (Map.Entry<String, Path> part : files.entrySet()) {
-                HostTensor values = expected.get(part.getKey());
-                if (values == null) {
-                    throw new IOException(folder.resolve("expected.safetensors") + ": found no " + part.getKey());
+                String line = name + " " + part.getKey();
+                HostTensor value = expected.get(part.getKey());
+                if (value == null) {
+                    sink.accept(ParityLine.skipped(line, MODULE, "there is no " + part.getKey() + " in " + values));
+                } else {
+                    sink.accept(ParityLine.compared(
+                            line, MODULE, Differences.largest(PyTorchFile.readTensor(part.getValue()), value), 0));
                 }
-                sink.accept(ParityLine.compared(
-                        name + " " + part.getKey(),
-                        MODULE,
-                        Differences.largest(PyTorchFile.readTensor(part.getValue()), values),
-                        0));
             }
         }
     }

@@ -50,13 +50,18 @@ final class Differences {
     /**
      * How gradients differ.
      *
-     * @param relative largest ‖g − ref‖₂ / ‖ref‖₂ over tensors whose ‖ref‖₂ exceeds 1e-6 of the norm over all of them
+     * @param relative largest ‖g − ref‖₂ / ‖ref‖₂ over tensors whose ‖ref‖₂ doesn't vanish beside the norm over all of them
      * @param vanishing largest ‖g‖₂ of the others, relative to that norm
      */
     record GradientDifference(double relative, double vanishing) {}
 
-    /** Compares gradients by the rule for mathematically vanishing ones. */
-    static GradientDifference gradients(Map<String, HostTensor> actual, Map<String, HostTensor> expected) {
+    /**
+     * Compares gradients by the rule for mathematically vanishing ones.
+     *
+     * @param vanishing up to what share of the norm over all a tensor's norm counts as vanishing
+     */
+    static GradientDifference gradients(
+            Map<String, HostTensor> actual, Map<String, HostTensor> expected, double vanishing) {
         double total = 0;
         for (HostTensor tensor : expected.values()) {
             double norm = norm(tensor);
@@ -64,17 +69,17 @@ final class Differences {
         }
         total = Math.sqrt(total);
         double relative = 0;
-        double vanishing = 0;
+        double leftOver = 0;
         for (Map.Entry<String, HostTensor> entry : expected.entrySet()) {
             HostTensor gradient = find(actual, entry.getKey());
             double norm = norm(entry.getValue());
-            if (norm > 1e-6 * total) {
+            if (norm > vanishing * total) {
                 relative = worse(relative, distance(gradient, entry.getValue()) / norm);
             } else {
-                vanishing = worse(vanishing, norm(gradient) / total);
+                leftOver = worse(leftOver, norm(gradient) / total);
             }
         }
-        return new GradientDifference(relative, vanishing);
+        return new GradientDifference(relative, leftOver);
     }
 
     /** ‖a − b‖₂. */

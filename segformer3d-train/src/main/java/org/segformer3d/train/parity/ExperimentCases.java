@@ -1,25 +1,22 @@
 package org.segformer3d.train.parity;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.parity.Parity.ParityCase;
 
-/** {@code *.yaml} at the top: official experiment files, which must be taken unmodified. */
+/** {@code *.yaml}: official experiment files, which must be taken unmodified. */
 final class ExperimentCases {
     private ExperimentCases() {}
 
-    static List<ParityCase> in(ReferenceFolder folder) throws IOException {
+    static List<ParityCase> in(ReferenceFolder folder) {
         List<ParityCase> cases = new ArrayList<>();
-        try (Stream<Path> files = Files.list(folder.root())) {
-            files.filter(file -> file.getFileName().toString().matches(".+\\.ya?ml"))
-                    .sorted()
-                    .forEach(file -> cases.add(new Experiment(file.getFileName().toString(), file)));
+        for (Path file : folder.named(".+\\.ya?ml")) {
+            folder.use(file);
+            cases.add(new Experiment(folder.title(file), file));
         }
         return cases;
     }

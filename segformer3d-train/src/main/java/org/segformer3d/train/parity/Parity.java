@@ -18,6 +18,8 @@ public final class Parity {
     private final ReferenceFolder folder;
     private final ParityOptions options;
     private final Consumer<ParityLine> sink;
+    private final List<ParityCase> independent = new ArrayList<>();
+    private final List<BackendCase> onBackends = new ArrayList<>();
     private int compared;
     private int failed;
     private int skipped;
@@ -26,6 +28,17 @@ public final class Parity {
         this.folder = folder;
         this.options = options;
         this.sink = sink;
+        // Folders that belong to one case come first: what lies in them makes no other.
+        independent.addAll(BratsCases.in(folder));
+        independent.addAll(WeightFileCases.in(folder));
+        independent.addAll(SlidingWindowCases.in(folder));
+        independent.addAll(ScheduleCases.in(folder));
+        independent.addAll(MetricsCases.in(folder));
+        independent.addAll(TransformCases.in(folder));
+        independent.addAll(ExperimentCases.in(folder));
+        onBackends.addAll(ModelCases.in(folder));
+        onBackends.addAll(LossCases.in(folder));
+        onBackends.addAll(TrainingCases.in(folder));
     }
 
     /**
@@ -45,7 +58,7 @@ public final class Parity {
     /**
      * Runs every case a folder has files for.
      *
-     * @param directory a folder with {@code models/} and {@code pipeline/}, either of which may be missing
+     * @param directory a folder with reference files, which may lie in folders below it such as {@code models/} and {@code pipeline/}
      * @param options never {@code null}
      * @param sink receives each line as soon as it is known
      * @throws IOException when the folder can't be listed; an unreadable file inside is a failed case instead
@@ -57,19 +70,13 @@ public final class Parity {
         return new Summary(parity.compared - parity.failed, parity.failed, parity.skipped);
     }
 
-    private void run() throws IOException {
-        List<ParityCase> independent = new ArrayList<>();
-        independent.addAll(WeightFileCases.in(folder));
-        independent.addAll(SlidingWindowCases.in(folder));
-        independent.addAll(ScheduleCases.in(folder));
-        independent.addAll(MetricsCases.in(folder));
-        independent.addAll(TransformCases.in(folder));
-        independent.addAll(BratsCases.in(folder));
-        independent.addAll(ExperimentCases.in(folder));
+    /** Files of a folder that no case is made from. */
+    static List<String> unknownFiles(Path directory) throws IOException {
+        return new Parity(ReferenceFolder.open(directory), ParityOptions.defaults(), line -> {}).folder.unknownFiles();
+    }
+
+    private void run() {
         runAll(independent);
-        List<BackendCase> onBackends = new ArrayList<>();
-        onBackends.addAll(ModelCases.in(folder));
-        onBackends.addAll(TrainingCases.in(folder));
         onBackends.removeIf(backendCase -> !wanted(backendCase.name()));
         for (String file : folder.unknownFiles()) {
             if (wanted(file)) {
@@ -107,7 +114,7 @@ public final class Parity {
                     guarded(
                             backendCase.name(),
                             variant.label(variant.options().implementation().toString()),
-                            () -> backendCase.run(variant, backend, this::emit));
+                            () -> backendCase.run(variant, backend, this::offer));
                 }
             }
         }
@@ -116,13 +123,14 @@ public final class Parity {
     private void runAll(List<ParityCase> cases) {
         for (ParityCase parityCase : cases) {
             if (wanted(parityCase.name())) {
-                guarded(parityCase.name(), parityCase.module(), () -> parityCase.run(this::emit));
+                guarded(parityCase.name(), parityCase.module(), () -> parityCase.run(this::offer));
             }
         }
     }
 
+    /** Whether a case may have lines that are asked for: its name begins theirs. */
     private boolean wanted(String name) {
-        return name.contains(options.only());
+        return name.contains(options.only()) || options.only().startsWith(name);
     }
 
     private interface Body {
@@ -136,6 +144,13 @@ public final class Parity {
         } catch (IOException | RuntimeException e) {
             String message = e.getMessage() == null ? e.toString() : e.getMessage();
             emit(ParityLine.failed(name, backend, message));
+        }
+    }
+
+    /** Emits a case's line where it is asked for. */
+    private void offer(ParityLine line) {
+        if (wanted(line.name())) {
+            emit(line);
         }
     }
 

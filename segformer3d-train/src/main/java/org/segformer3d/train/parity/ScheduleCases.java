@@ -10,22 +10,33 @@ import java.util.function.Consumer;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.parity.Parity.ParityCase;
 import org.segformer3d.train.schedule.LearningRateSchedule;
+import org.segformer3d.train.schedule.ScheduleSpec;
 
-/** {@code pipeline/lr_schedules.json}: learning rates per epoch as the official run really sets them. */
+/**
+ * {@code lr_schedules.json}: learning rates per epoch as the official run really sets them, and those that a recorded run
+ * ({@code train_*.json}) says it had.
+ */
 final class ScheduleCases {
+    private static final String JSON = ".json";
+    private static final double TOLERANCE = 1e-9;
+
     private ScheduleCases() {}
 
-    static List<ParityCase> in(ReferenceFolder folder) throws IOException {
+    static List<ParityCase> in(ReferenceFolder folder) {
         List<ParityCase> cases = new ArrayList<>();
-        for (Path file : folder.files("pipeline", "lr_schedules.json")) {
-            ReferenceFolder.json(file)
-                    .forEach((key, value) ->
-                            cases.add(new Schedule("pipeline/lr_schedules " + key, file, (Map<?, ?>) value)));
+        for (Path file : folder.named(".*lr_schedules?.*\\.json")) {
+            folder.use(file);
+            cases.add(new Schedules(folder.title(file, JSON), file));
+        }
+        for (Path file : folder.named("train_.+\\.json")) {
+            folder.use(file);
+            cases.add(new OfRun(folder.title(file, JSON), file));
         }
         return cases;
     }
 
-    private record Schedule(String name, Path file, Map<?, ?> recorded) implements ParityCase {
+    /** Several schedules by name, each with its configuration. */
+    private record Schedules(String name, Path file) implements ParityCase {
         @Override
         public String module() {
             return "schedule";
@@ -33,19 +44,56 @@ final class ScheduleCases {
 
         @Override
         public void run(Consumer<ParityLine> sink) throws IOException {
-            Map<String, Object> experiment = new LinkedHashMap<>();
-            ((Map<?, ?>) recorded.get("config")).forEach((key, value) -> experiment.put(String.valueOf(key), value));
-            experiment.put("optimizer", Map.of("optimizer_args", Map.of("lr", recorded.get("base_lr"))));
-            LearningRateSchedule schedule = new LearningRateSchedule(
-                    ExperimentConfig.of(experiment, file).schedule());
-            List<Double> watched = Numbers.list(recorded.get("metric_per_epoch"));
-            List<Double> rates = Numbers.list(recorded.get("lr_per_epoch"));
-            double worst = rates.isEmpty() ? Double.NaN : 0;
-            for (int epoch = 0; epoch < rates.size(); epoch++) {
-                double rate = schedule.rate(epoch, watched.subList(0, Math.min(epoch, watched.size())));
-                worst = Differences.worse(worst, Differences.relative(rate, rates.get(epoch)));
-            }
-            sink.accept(ParityLine.compared(name, module(), worst, 1e-9));
+            ReferenceFolder.json(file).forEach((key, value) -> {
+                try {
+                    if (!(value instanceof Map<?, ?> recorded)
+                            || !(recorded.get("config") instanceof Map<?, ?> config)) {
+                        throw new IllegalArgumentException(
+                                "found no config, expected config, base_lr and lr_per_epoch");
+                    }
+                    Map<String, Object> experiment = new LinkedHashMap<>();
+                    config.forEach((section, keys) -> experiment.put(String.valueOf(section), keys));
+                    if (recorded.get("base_lr") != null) {
+                        experiment.put("optimizer", Map.of("optimizer_args", Map.of("lr", recorded.get("base_lr"))));
+                    }
+                    double difference = difference(
+                            ExperimentConfig.of(experiment, file).schedule(),
+                            Numbers.list(recorded.get("metric_per_epoch")),
+                            Numbers.list(recorded.get("lr_per_epoch")));
+                    sink.accept(ParityLine.compared(name + " " + key, module(), difference, TOLERANCE));
+                } catch (IllegalArgumentException e) {
+                    sink.accept(ParityLine.failed(name + " " + key, module(), e.getMessage()));
+                }
+            });
         }
+    }
+
+    /** The schedule of a recorded run. */
+    private record OfRun(String name, Path file) implements ParityCase {
+        @Override
+        public String module() {
+            return "schedule";
+        }
+
+        @Override
+        public void run(Consumer<ParityLine> sink) throws IOException {
+            RecordedRun recorded = RecordedRun.read(file);
+            if (recorded.rates().isEmpty()) {
+                sink.accept(ParityLine.skipped(name + " rates", module(), file + " has no lr_per_epoch"));
+                return;
+            }
+            double difference = difference(recorded.config().schedule(), recorded.watchedPerEpoch(), recorded.rates());
+            sink.accept(ParityLine.compared(name + " rates", module(), difference, TOLERANCE));
+        }
+    }
+
+    private static double difference(ScheduleSpec spec, List<Double> watched, List<Double> rates) {
+        LearningRateSchedule schedule = new LearningRateSchedule(spec);
+        double worst = rates.isEmpty() ? Double.NaN : 0;
+        for (int epoch = 0; epoch < rates.size(); epoch++) {
+            double rate = schedule.rate(epoch, watched.subList(0, Math.min(epoch, watched.size())));
+            worst = Differences.worse(worst, Differences.relative(rate, rates.get(epoch)));
+        }
+        return worst;
     }
 }

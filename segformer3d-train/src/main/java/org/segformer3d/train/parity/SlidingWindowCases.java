@@ -5,10 +5,15 @@ import java.nio.FloatBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
@@ -16,85 +21,136 @@ import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.SlidingWindow;
 import org.segformer3d.train.parity.Parity.ParityCase;
 
-/** {@code pipeline/sliding_window.*}: blending of windows under a predictor that depends on the position within the window. */
+/**
+ * {@code sliding_window.*}: blending of windows under a predictor that depends on the position within the window.
+ *
+ * <p>Tensors are named {@code CASE.BLEND.OVERLAP}, for example {@code 0.gaussian.0.25}; CASE is a place in the description's list
+ * {@code cases}, or a name where that is a map.
+ */
 final class SlidingWindowCases {
+    private static final String JSON = ".json";
+    private static final Pattern KEY = Pattern.compile("(.+)\\.(constant|gaussian)\\.(\\d*\\.?\\d+)");
+
     private SlidingWindowCases() {}
 
-    static List<ParityCase> in(ReferenceFolder folder) throws IOException {
-        Path pipeline = folder.root().resolve("pipeline");
-        Path json = pipeline.resolve("sliding_window.json");
-        Path tensors = pipeline.resolve("sliding_window.safetensors");
+    static List<ParityCase> in(ReferenceFolder folder) {
         List<ParityCase> cases = new ArrayList<>();
-        if (Files.exists(json) && Files.exists(tensors)) {
-            Map<String, Object> description = ReferenceFolder.json(json);
-            List<?> list = (List<?>) description.get("cases");
-            String unlike = unlike(description);
-            Map<String, HostTensor> values = ReferenceFolder.tensors(tensors);
-            for (String key : values.keySet()) {
-                // keys are CASE.BLEND.OVERLAP, for example 0.gaussian.0.25
-                String[] parts = key.split("\\.", 3);
-                if (parts.length == 3) {
-                    Map<?, ?> window = (Map<?, ?>) list.get(Integer.parseInt(parts[0]));
-                    List<?> roi = (List<?>) window.get("roi");
-                    cases.add(new Window(
-                            "pipeline/sliding_window " + key,
-                            values.get(parts[0] + ".input"),
-                            values.get(key),
-                            new Grid(
-                                    ((Number) roi.get(0)).intValue(),
-                                    ((Number) roi.get(1)).intValue(),
-                                    ((Number) roi.get(2)).intValue()),
-                            Blend.valueOf(parts[1].toUpperCase(Locale.ROOT)),
-                            Double.parseDouble(parts[2]),
-                            unlike));
-                }
-            }
+        for (Path file : folder.named(".*sliding_window.*\\.json")) {
+            Path tensors = ReferenceFolder.sibling(file, JSON, ".safetensors");
+            folder.use(file, tensors);
+            cases.add(new Recording(folder.title(file, JSON), file, tensors));
         }
         return cases;
     }
 
-    /** Returns which setting of a recording isn't the one that windows are blended with here, empty when all are. */
-    private static String unlike(Map<String, Object> description) {
-        Map<String, Object> here = Map.of("sigma_scale", 0.125, "padding_mode", "constant", "cval", 0.0);
-        return description.entrySet().stream()
-                .filter(entry -> here.containsKey(entry.getKey()))
-                .filter(entry -> !(entry.getValue() instanceof Number number
-                                ? (Object) number.doubleValue()
-                                : entry.getValue())
-                        .equals(here.get(entry.getKey())))
-                .map(entry ->
-                        entry.getKey() + " is " + entry.getValue() + ", here it is always " + here.get(entry.getKey()))
-                .findFirst()
-                .orElse("");
-    }
-
-    private record Window(
-            String name, HostTensor input, HostTensor expected, Grid roi, Blend blend, double overlap, String unlike)
-            implements ParityCase {
+    private record Recording(String name, Path file, Path tensors) implements ParityCase {
         @Override
         public String module() {
             return "sliding window";
         }
 
         @Override
-        public void run(Consumer<ParityLine> sink) {
-            if (!unlike.isEmpty()) {
-                sink.accept(ParityLine.skipped(name, module(), unlike));
+        public void run(Consumer<ParityLine> sink) throws IOException {
+            if (!Files.exists(tensors)) {
+                sink.accept(ParityLine.skipped(name, module(), "there is no " + tensors));
                 return;
             }
-            long[] in = input.shape();
-            long[] out = expected.shape();
-            SlidingWindow window = new SlidingWindow(roi, overlap, blend, 4);
-            HostTensor result = window.infer(this::predict, input.reshape(in[1], in[2], in[3], in[4]));
-            sink.accept(ParityLine.compared(
-                    name,
-                    module(),
-                    Differences.largest(result, expected.reshape(out[1], out[2], out[3], out[4])),
-                    1e-5));
+            Map<String, Object> description = ReferenceFolder.json(file);
+            Map<String, HostTensor> values = ReferenceFolder.tensors(tensors);
+            for (Map.Entry<String, HostTensor> entry : values.entrySet()) {
+                String line = name + " " + entry.getKey();
+                Matcher key = KEY.matcher(entry.getKey());
+                try {
+                    if (key.matches()) {
+                        HostTensor input = ReferenceFolder.require(tensors, values, key.group(1) + ".input");
+                        sink.accept(compared(line, description, key, input, entry.getValue()));
+                    } else if (!entry.getKey().endsWith(".input")) {
+                        sink.accept(ParityLine.skipped(line, module(), "this value isn't known here"));
+                    }
+                } catch (IOException | IllegalArgumentException e) {
+                    sink.accept(ParityLine.failed(line, module(), e.getMessage()));
+                }
+            }
+        }
+
+        private ParityLine compared(
+                String line, Map<String, Object> description, Matcher key, HostTensor input, HostTensor expected)
+                throws IOException {
+            Map<?, ?> settings = settings(description, key.group(1));
+            Optional<String> unlike = unlike(settings);
+            if (unlike.isPresent()) {
+                return ParityLine.skipped(line, module(), unlike.get());
+            }
+            SlidingWindow window = new SlidingWindow(
+                    roi(settings.get("roi")),
+                    Double.parseDouble(key.group(3)),
+                    Blend.valueOf(key.group(2).toUpperCase(Locale.ROOT)),
+                    4,
+                    settings.get("sigma_scale") instanceof Number sigma
+                            ? sigma.doubleValue()
+                            : SlidingWindow.SIGMA_SCALE);
+            double worst = 0;
+            for (int n = 0; n < input.size(0); n++) {
+                HostTensor found = window.infer(batch -> predict(batch, window.roi()), volume(input, n));
+                worst = Differences.worse(worst, Differences.largest(found, volume(expected, n)));
+            }
+            return ParityLine.compared(line, module(), worst, 1e-5);
+        }
+
+        /** What holds for a case: its own settings before those of all. */
+        private Map<?, ?> settings(Map<String, Object> description, String id) throws IOException {
+            Object cases = description.get("cases");
+            Object own = cases instanceof Map<?, ?> map
+                    ? map.get(id)
+                    : cases instanceof List<?> list && id.matches("\\d{1,6}") && Integer.parseInt(id) < list.size()
+                            ? list.get(Integer.parseInt(id))
+                            : null;
+            if (!(own instanceof Map<?, ?> found)) {
+                throw new IOException(file + ": found no case " + id + " in cases, expected its roi there");
+            }
+            Map<Object, Object> settings = new LinkedHashMap<>(description);
+            settings.putAll(found);
+            return settings;
+        }
+
+        private Grid roi(Object found) throws IOException {
+            List<Integer> sizes =
+                    Numbers.list(found instanceof Number edge ? List.of(edge, edge, edge) : found).stream()
+                            .map(Double::intValue)
+                            .toList();
+            if (sizes.size() != 3) {
+                throw new IOException(file + ": found roi = " + found + ", expected three sizes");
+            }
+            return new Grid(sizes.get(0), sizes.get(1), sizes.get(2));
+        }
+
+        /** Returns what is padded otherwise than windows are here. */
+        private static Optional<String> unlike(Map<?, ?> settings) {
+            Object mode = settings.get("padding_mode");
+            Object value = settings.get("cval");
+            return mode != null && !mode.equals("constant")
+                    ? Optional.of("padding_mode is " + mode + ", here it is always constant")
+                    : value instanceof Number number && number.doubleValue() != 0
+                            ? Optional.of("cval is " + value + ", here it is always 0")
+                            : Optional.empty();
+        }
+
+        /** Returns one volume (C,D,H,W) of a batch. */
+        private static HostTensor volume(HostTensor batch, int index) {
+            if (batch.rank() != 5) {
+                throw new IllegalArgumentException("found " + batch + ", expected (B,C,D,H,W)");
+            }
+            long[] shape = batch.shape();
+            int bytes =
+                    Math.toIntExact(batch.elements() / shape[0] * batch.dtype().bytes());
+            return HostTensor.wrap(
+                    batch.dtype(),
+                    batch.bytes().slice(index * bytes, bytes),
+                    Arrays.copyOfRange(shape, 1, shape.length));
         }
 
         /** Channel 0 is x·ramp, channel 1 is sin(3x) + ramp², with a ramp over the window: 1·lin(d) + 2·lin(h) + 3·lin(w). */
-        private HostTensor predict(HostTensor batch) {
+        private static HostTensor predict(HostTensor batch, Grid roi) {
             int windows = Math.toIntExact(batch.size(0));
             int tokens = roi.tokens();
             HostTensor result = HostTensor.zeros(DType.FLOAT32, windows, 2, roi.depth(), roi.height(), roi.width());

@@ -27,7 +27,7 @@ import org.segformer3d.data.transform.Zoom;
 import org.segformer3d.train.parity.Parity.ParityCase;
 
 /**
- * {@code pipeline/transforms.safetensors}: an {@code image} and what transforms with fixed arguments, which the other names give, make
+ * {@code transforms.safetensors}: an {@code image} and what transforms with fixed arguments, which the other names give, make
  * of it.
  *
  * <p>The recorded {@code image} was normalised in place after some of the others had been computed from it. What those started from is
@@ -50,10 +50,11 @@ final class TransformCases {
 
     private TransformCases() {}
 
-    static List<ParityCase> in(ReferenceFolder folder) throws IOException {
+    static List<ParityCase> in(ReferenceFolder folder) {
         List<ParityCase> cases = new ArrayList<>();
-        for (Path file : folder.files("pipeline", "transforms.safetensors")) {
-            cases.add(new Transforms("pipeline/" + ReferenceFolder.stem(file, ".safetensors"), file));
+        for (Path file : folder.named(".*transforms.*\\.safetensors")) {
+            folder.use(file);
+            cases.add(new Transforms(folder.title(file, ".safetensors"), file));
         }
         return cases;
     }
@@ -67,31 +68,35 @@ final class TransformCases {
         @Override
         public void run(Consumer<ParityLine> sink) throws IOException {
             Map<String, HostTensor> tensors = ReferenceFolder.tensors(file);
-            HostTensor image = tensors.get("image");
-            if (image == null) {
-                throw new IOException(file + ": found no tensor 'image' to transform");
-            }
+            HostTensor image = ReferenceFolder.require(file, tensors, "image");
             HostTensor original = original(tensors).orElse(image);
             for (Map.Entry<String, HostTensor> entry : tensors.entrySet()) {
                 String key = entry.getKey();
                 if (key.equals("image") || key.equals("label")) {
                     continue;
                 }
-                Optional<Transform> transform = transform(key);
-                if (transform.isEmpty()) {
-                    sink.accept(ParityLine.skipped(name + " " + key, module(), "this transform isn't known here"));
-                    continue;
+                try {
+                    sink.accept(compared(key, image, original, entry.getValue()));
+                } catch (IllegalArgumentException e) {
+                    sink.accept(ParityLine.failed(name + " " + key, module(), e.getMessage()));
                 }
-                double difference = difference(transform.get(), image, entry.getValue());
-                if (original != image) {
-                    // The recorded flip is one side of this by definition: it must normalise to the other.
-                    double other = FLIP.matcher(key).matches()
-                            ? difference(new Normalize(true, true), entry.getValue(), flipped(transform.get(), image))
-                            : difference(transform.get(), original, entry.getValue());
-                    difference = Double.isNaN(difference) ? other : Math.min(difference, other);
-                }
-                sink.accept(ParityLine.compared(name + " " + key, module(), difference, TOLERANCE));
             }
+        }
+
+        private ParityLine compared(String key, HostTensor image, HostTensor original, HostTensor expected) {
+            Optional<Transform> transform = transform(key);
+            if (transform.isEmpty()) {
+                return ParityLine.skipped(name + " " + key, module(), "this transform isn't known here");
+            }
+            double difference = difference(transform.get(), image, expected);
+            if (original != image) {
+                // The recorded flip is one side of this by definition: it must normalise to the other.
+                double other = FLIP.matcher(key).matches()
+                        ? difference(new Normalize(true, true), expected, flipped(transform.get(), image))
+                        : difference(transform.get(), original, expected);
+                difference = Double.isNaN(difference) ? other : Math.min(difference, other);
+            }
+            return ParityLine.compared(name + " " + key, module(), difference, TOLERANCE);
         }
 
         private static HostTensor flipped(Transform flip, HostTensor image) {
