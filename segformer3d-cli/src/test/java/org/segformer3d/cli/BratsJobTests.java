@@ -145,6 +145,9 @@ class BratsJobTests {
         }
         assertThat(validated)
                 .containsExactlyInAnyOrder("BRATS_001", "BRATS_002", "BRATS_003", "BRATS_004", "BRATS_005");
+        Run six = Run.of("split", "--data", prepared, "--output", folder.resolve("six"), "--folds", "6");
+        assertThat(six.code()).isEqualTo(1);
+        assertThat(six.err()).contains(prepared + ": expected at least 2 folds").hasLineCount(1);
         Path again = folder.resolve("again");
         Run.of("split", "--data", prepared, "--output", again, "--folds", "5", "--seed", "3");
         assertThat(again.resolve("train_fold_2.csv")).hasSameTextualContentAs(lists.resolve("train_fold_2.csv"));

@@ -73,7 +73,7 @@ final class BratsPairs {
         for (int n = 0; n < scans.cases().size(); n++) {
             Case one = scans.cases().get(n);
             Pair pair = BratsPreprocessing.prepare(
-                    one.id(),
+                    one.images().get(0).getParent() + ": case '" + one.id() + "'",
                     List.of(CaseReader.readImage(one, scans.channels().size())),
                     CaseReader.read(one.label().orElseThrow()),
                     coding);

@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import org.segformer3d.data.dataset.CaseTable;
 import org.segformer3d.data.dataset.CaseTable.Row;
+import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.OfficialPairs;
 import org.segformer3d.data.dataset.SegmentationDataset;
@@ -94,9 +95,15 @@ public final class SplitCommand implements Callable<Integer> {
                     spec.commandLine(),
                     "Invalid value for option '--folds': found " + folds.get() + ", expected 2 or more");
         }
-        if (official) {
-            return lists(pairs);
+        try {
+            return official ? lists(pairs) : files();
+        } catch (IllegalArgumentException e) {
+            throw new DatasetException(data, e.getMessage(), e);
         }
+    }
+
+    /** Writes split files. */
+    private int files() throws IOException {
         Path file = output.orElseThrow(() -> new ParameterException(
                 spec.commandLine(), "Missing required option: '--output=FILE', the split file to write"));
         SegmentationDataset dataset = DatasetLayout.of(data).read(data);

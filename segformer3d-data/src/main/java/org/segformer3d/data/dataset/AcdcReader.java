@@ -3,6 +3,7 @@ package org.segformer3d.data.dataset;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -85,17 +86,23 @@ public final class AcdcReader {
                 groups);
     }
 
-    /** Returns the patients' folders in order of name. */
+    /** Returns the patients' folders in order of name; none where no folder has an {@code Info.cfg}. */
     static List<Path> patients(Path root) throws IOException {
         List<Path> patients = new ArrayList<>();
         for (String below : List.of("", "training", "testing", "database/training", "database/testing")) {
             Path folder = root.resolve(below);
             if (Files.isDirectory(folder)) {
                 try (Stream<Path> entries = Files.list(folder)) {
-                    entries.filter(entry -> Files.isRegularFile(entry.resolve("Info.cfg")))
+                    // A patient's folder without its file is a mistake, which reading it says.
+                    entries.filter(entry -> Files.isRegularFile(entry.resolve("Info.cfg"))
+                                    || Files.isDirectory(entry)
+                                            && entry.getFileName().toString().matches("patient\\d+"))
                             .forEach(patients::add);
                 }
             }
+        }
+        if (patients.stream().noneMatch(patient -> Files.isRegularFile(patient.resolve("Info.cfg")))) {
+            return List.of();
         }
         patients.sort((a, b) -> a.getFileName().compareTo(b.getFileName()));
         return patients;
@@ -106,10 +113,15 @@ public final class AcdcReader {
         List<String> lines;
         try {
             lines = Files.readAllLines(file);
+        } catch (NoSuchFileException e) {
+            throw new DatasetException(
+                    file, "no such file, expected it in each patient's folder, with lines such as ED: 1", e);
         } catch (MalformedInputException e) {
             throw new DatasetException(file, "isn't text, expected lines such as ED: 1", e);
         }
-        for (String line : lines) {
+        for (String written : lines) {
+            // Editors on Windows put a byte order mark before the first.
+            String line = written.replace("\uFEFF", "");
             int colon = line.indexOf(':');
             if (colon > 0) {
                 info.put(

@@ -1,6 +1,7 @@
 package org.segformer3d.data.dataset;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,7 +39,13 @@ public record CaseTable(List<Row> rows) {
      * @throws IOException when reading fails
      */
     public static CaseTable read(Path csv) throws IOException {
-        List<List<String>> lines = lines(Files.readString(csv));
+        List<List<String>> lines;
+        try {
+            lines = lines(csv, Files.readString(csv));
+        } catch (CharacterCodingException e) {
+            throw new DatasetException(
+                    csv, "isn't UTF-8 text, expected a CSV file with the columns data_path and case_name", e);
+        }
         List<String> header = lines.isEmpty() ? List.of() : lines.get(0);
         int pathColumn = header.indexOf(PATH);
         int nameColumn = header.indexOf(NAME);
@@ -93,7 +100,7 @@ public record CaseTable(List<Row> rows) {
     }
 
     /** Returns the fields of each line; quoted fields may hold commas, line breaks and doubled quotes. */
-    private static List<List<String>> lines(String text) {
+    private static List<List<String>> lines(Path csv, String text) throws DatasetException {
         List<List<String>> lines = new ArrayList<>();
         List<String> line = new ArrayList<>();
         StringBuilder field = new StringBuilder();
@@ -102,7 +109,12 @@ public record CaseTable(List<Row> rows) {
         // A byte order mark, as spreadsheets write it.
         for (int n = text.startsWith("\uFEFF") ? 1 : 0; n <= text.length(); n++) {
             char c = n < text.length() ? text.charAt(n) : '\n';
-            if (quoted && n < text.length()) {
+            if (quoted && n == text.length()) {
+                throw new DatasetException(
+                        csv,
+                        "the quotation that begins line " + (lines.size() + 1) + " or a later field of it never ends");
+            }
+            if (quoted) {
                 if (c != '"') {
                     field.append(c);
                 } else if (n + 1 < text.length() && text.charAt(n + 1) == '"') {

@@ -33,28 +33,29 @@ public final class OfficialPairs {
     /**
      * Finds all pairs in a folder and the folders in it, by name.
      *
-     * @throws DatasetException when two have the same name
+     * @throws DatasetException when a half of a pair is missing, or two have the same name
      * @throws IOException when the folder can't be listed
      */
     public static TreeMap<String, Path> find(Path root) throws IOException {
-        List<Path> images;
+        List<Path> halves;
         try (Stream<Path> files = Files.find(
                 root,
                 DEPTH,
                 (file, attributes) -> attributes.isRegularFile()
-                        && file.getFileName().toString().endsWith(IMAGE))) {
-            images = files.sorted().toList();
+                        && file.getFileName().toString().matches(".+(" + IMAGE + "|" + LABEL + ")"))) {
+            halves = files.sorted().toList();
         }
         TreeMap<String, Path> folders = new TreeMap<>();
-        for (Path file : images) {
+        for (Path file : halves) {
             String name = file.getFileName().toString();
-            name = name.substring(0, name.length() - IMAGE.length());
+            boolean isImage = name.endsWith(IMAGE);
+            name = name.substring(0, name.length() - (isImage ? IMAGE : LABEL).length());
             Path folder = file.getParent();
             if (!isPresent(folder, name)) {
-                throw new DatasetException(file, "there is no " + name + LABEL + " beside it");
+                throw new DatasetException(file, "there is no " + name + (isImage ? LABEL : IMAGE) + " beside it");
             }
             Path other = folders.putIfAbsent(name, folder);
-            if (other != null) {
+            if (other != null && !other.equals(folder)) {
                 throw new DatasetException(file, "case '" + name + "' is there twice, also in " + other);
             }
         }

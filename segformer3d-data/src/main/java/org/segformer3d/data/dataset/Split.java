@@ -147,7 +147,9 @@ public record Split(List<String> train, List<String> validation, List<String> te
             throw new IllegalArgumentException("found a fraction of " + fraction + ", expected one between 0 and 1");
         }
         if (cases < least) {
-            throw new IllegalArgumentException("found " + cases + " cases, expected at least " + least + " to split");
+            throw new IllegalArgumentException(
+                    "found " + cases + " to divide (patients where it is known whose the cases are), expected at least "
+                            + least + "; take more cases, or leave a part out with a fraction of 0");
         }
     }
 

@@ -99,6 +99,22 @@ class AcdcReaderTests {
     }
 
     @Test
+    void says_which_patient_has_no_info_file_where_others_have() throws IOException {
+        complete("patient001", 12);
+        Files.createDirectories(root.resolve("patient002"));
+        refused("patient002", "Info.cfg", "no such file", "ED: 1");
+        Files.delete(root.resolve("patient001/Info.cfg"));
+        // folders of that name alone are no ACDC
+        assertThat(DatasetLayout.detect(root)).isEmpty();
+    }
+
+    @Test
+    void reads_an_info_file_with_a_byte_order_mark() throws IOException {
+        patient("patient001", "\uFEFFED: 1\r\nES: 2\r\n", "patient001_frame01", "patient001_frame02");
+        assertThat(AcdcReader.read(root).unlabelled()).hasSize(2);
+    }
+
+    @Test
     void takes_voxel_sizes_from_pixdim_where_the_sform_is_a_placeholder() throws IOException {
         Path file = root.resolve("frame.nii");
         NiftiWriter.write(file, Volume.of(new float[24], 1, PLACE));

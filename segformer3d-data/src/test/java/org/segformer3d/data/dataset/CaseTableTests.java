@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,6 +47,19 @@ class CaseTableTests {
     }
 
     @Test
+    void whatIsNoTextOrNeverEndsIsNamed() throws IOException {
+        Path csv = folder.resolve("train.csv");
+        Files.write(csv, "data_path,case_name\nK\u00f6ln,a\n".getBytes(StandardCharsets.ISO_8859_1));
+        assertThatThrownBy(() -> CaseTable.read(csv))
+                .isInstanceOf(DatasetException.class)
+                .hasMessageContainingAll("train.csv", "UTF-8", "data_path");
+        Files.writeString(csv, "data_path,case_name\nx,\"a\ny,b\n");
+        assertThatThrownBy(() -> CaseTable.read(csv))
+                .isInstanceOf(DatasetException.class)
+                .hasMessageContainingAll("train.csv", "line 2", "never ends");
+    }
+
+    @Test
     void pairsAreFoundByTheirNames() throws IOException {
         for (String name : List.of("b", "a")) {
             Path one = Files.createDirectories(folder.resolve("Training_Data").resolve(name));
@@ -57,5 +71,10 @@ class CaseTableTests {
 
         Files.delete(OfficialPairs.label(folder.resolve("Training_Data/a"), "a"));
         assertThatThrownBy(() -> OfficialPairs.find(folder)).hasMessageContaining("there is no a_label.pt beside it");
+
+        Files.delete(OfficialPairs.image(folder.resolve("Training_Data/a"), "a"));
+        Files.delete(OfficialPairs.image(folder.resolve("Training_Data/b"), "b"));
+        assertThatThrownBy(() -> OfficialPairs.find(folder))
+                .hasMessageContainingAll("b_label.pt", "there is no b_modalities.pt beside it");
     }
 }
