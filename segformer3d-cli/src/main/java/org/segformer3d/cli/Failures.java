@@ -15,6 +15,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.data.loading.LoadingException;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
@@ -101,6 +102,9 @@ final class Failures {
 
     /** Whether a message was written for developers, not for users. */
     private static boolean isInternal(Throwable cause) {
+        if (cause instanceof LoadingException && cause.getCause() != null) {
+            return isInternal(cause.getCause());
+        }
         boolean expected = cause instanceof ConfigException
                 || cause instanceof BackendException
                 || cause instanceof FileSystemException

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
@@ -44,6 +45,8 @@ import org.segformer3d.train.config.DatasetSettings;
 final class OfficialCases implements CaseSource {
     private final List<Entry> entries;
     private final LabelSpec labels;
+    /** How many channels the network takes, where that is known. */
+    private final OptionalInt channels;
 
     private interface Entry {
         String id();
@@ -103,9 +106,10 @@ final class OfficialCases implements CaseSource {
         }
     }
 
-    private OfficialCases(List<Entry> entries, LabelSpec labels) {
+    private OfficialCases(List<Entry> entries, LabelSpec labels, OptionalInt channels) {
         this.entries = List.copyOf(entries);
         this.labels = labels;
+        this.channels = channels;
     }
 
     /**
@@ -127,7 +131,7 @@ final class OfficialCases implements CaseSource {
             for (Row row : CaseTable.read(csv).rows()) {
                 entries.add(entry(csv, root, row));
             }
-            return new OfficialCases(entries, labels);
+            return new OfficialCases(entries, labels, OptionalInt.empty());
         }
         if (!BratsReader.isPresent(root)) {
             throw new DatasetException(
@@ -147,7 +151,7 @@ final class OfficialCases implements CaseSource {
                 scans.decathlon() && type == DatasetSettings.Type.BRATS2017_SEG ? Coding.DECATHLON : Coding.CHALLENGE;
         List<Entry> entries = new ArrayList<>();
         scans.dataset().cases().forEach(scan -> entries.add(new Raw(scan, coding)));
-        return new OfficialCases(entries, labels);
+        return new OfficialCases(entries, labels, OptionalInt.empty());
     }
 
     /**
@@ -199,7 +203,12 @@ final class OfficialCases implements CaseSource {
                     .orElseThrow(() -> new ConfigException(
                             "dataset_parameters.split.file: there is no case '" + id + "' among the scans")));
         }
-        return new OfficialCases(selected, labels);
+        return new OfficialCases(selected, labels, channels);
+    }
+
+    /** Returns these cases for a network that takes so many channels: one with others is refused. */
+    OfficialCases expecting(int newChannels) {
+        return new OfficialCases(entries, labels, OptionalInt.of(newChannels));
     }
 
     /** Returns the coding in which the masks are handed on as labels. */
@@ -248,6 +257,13 @@ final class OfficialCases implements CaseSource {
             throw new CorruptFileException(
                     entry.files().get(0), "found shape " + Shapes.text(image.shape()) + ", expected (C,D,H,W)");
         }
+        if (channels.isPresent() && image.size(0) != channels.getAsInt()) {
+            throw new CorruptFileException(
+                    entry.files().get(0),
+                    "found " + image.size(0) + " channels, expected " + channels.getAsInt()
+                            + " as model_parameters.in_channels says");
+        }
+        checkFinite(entry.files().get(0), image);
         Grid size = new Grid((int) image.size(1), (int) image.size(2), (int) image.size(3));
         long[] expected = {labels.channels(), size.depth(), size.height(), size.width()};
         if (!java.util.Arrays.equals(masks.shape(), expected)) {
@@ -258,6 +274,16 @@ final class OfficialCases implements CaseSource {
         }
         Restoration restoration = Restoration.identity(Geometry.of(size, Affine.IDENTITY));
         return new PreparedCase(image, Optional.of(labels(entry, masks, size)), restoration);
+    }
+
+    private static void checkFinite(Path file, HostTensor image) throws CorruptFileException {
+        int n = Math.toIntExact(image.elements());
+        for (int i = 0; i < n; i++) {
+            if (!Double.isFinite(image.get(i))) {
+                throw new CorruptFileException(
+                        file, "found " + image.get(i) + " among its values, expected finite numbers; replace them");
+            }
+        }
     }
 
     /** Returns the labels whose encoding is the masks: each voxel the value that all its masks and no other share. */
@@ -280,7 +306,12 @@ final class OfficialCases implements CaseSource {
         for (int v = 0; v < voxels; v++) {
             int pattern = 0;
             for (int c = 0; c < channels; c++) {
-                pattern |= masks.get(c * voxels + v) != 0 ? 1 << c : 0;
+                double mask = masks.get(c * voxels + v);
+                if (mask != 0 && mask != 1) {
+                    throw new CorruptFileException(
+                            entry.files().get(1), "found the mask value " + mask + ", expected 0 or 1");
+                }
+                pattern |= mask != 0 ? 1 << c : 0;
             }
             if (valueOf[pattern] < 0) {
                 throw new CorruptFileException(

@@ -16,6 +16,7 @@ import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDict.Mismatch;
+import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
@@ -34,13 +35,17 @@ record StartingWeights(StateDict weights, List<String> fresh) {
      * @param config the network to train
      * @param layers where its layers come from
      * @param seed of what is initialised anew
-     * @throws org.segformer3d.api.weights.StateDictMismatchException when the network differs in more than input channels and classes
+     * @throws StateDictMismatchException when the network differs in more than input channels and classes
      * @throws IOException when there is nothing to read
      */
     static StartingWeights read(Path path, SegFormer3DConfig config, Layers layers, long seed) throws IOException {
         boolean zip = path.toString().toLowerCase(Locale.ROOT).endsWith(".zip");
         StateDict found = zip ? ModelBundle.read(path).weights() : WeightFiles.read(path);
-        return fit(found, config, layers, seed);
+        try {
+            return fit(found, config, layers, seed);
+        } catch (StateDictMismatchException e) {
+            throw e.in(path);
+        }
     }
 
     static StartingWeights fit(StateDict found, SegFormer3DConfig config, Layers layers, long seed) {

@@ -65,7 +65,8 @@ record TrainingData(
      */
     static TrainingData open(ExperimentConfig config) throws IOException {
         DatasetSettings settings = config.dataset();
-        TrainingData data = settings.type().isOfficial() ? official(settings) : folder(settings, config.model());
+        TrainingData data =
+                settings.type().isOfficial() ? official(settings, config.model()) : folder(settings, config.model());
         requireChannels(config.model(), data.labels());
         if (config.validation().choosesPostprocessing()
                 && data.validationFiles().isEmpty()) {
@@ -119,7 +120,7 @@ record TrainingData(
                 files(dataset.cases()));
     }
 
-    private static TrainingData official(DatasetSettings settings) throws IOException {
+    private static TrainingData official(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
         if (settings.split().published()) {
             throw new ConfigException(
                     "dataset_parameters.split.preset: found nnformer, expected none, as nnFormer published no split of BraTS");
@@ -143,6 +144,8 @@ record TrainingData(
                         + "; training and validation lists must not share cases");
             }
         }
+        training = training.expecting(model.inChannels());
+        validation = validation.expecting(model.inChannels());
         List<Path> files = new ArrayList<>(training.files());
         files.addAll(validation.files());
         return new TrainingData(

@@ -18,7 +18,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.io.CorruptFileException;
 import org.segformer3d.data.preprocessing.PreparedCase;
+import org.segformer3d.data.weights.PyTorchFile;
 import org.segformer3d.data.weights.Safetensors;
 import org.segformer3d.train.config.DatasetSettings.CaseList;
 import org.segformer3d.train.config.DatasetSettings.Type;
@@ -108,6 +110,45 @@ class OfficialCasesTests {
 
             assertThat(read().files())
                     .containsExactly(folder.resolve("B_1_modalities.pt"), folder.resolve("B_1_label.pt"));
+        }
+    }
+
+    @Nested
+    class WrongPairs {
+        private void refused(HostTensor image, HostTensor masks, String file, String... parts) throws IOException {
+            Path folder = Files.createDirectories(root.resolve("a"));
+            PyTorchFile.writeArray(folder.resolve("a_modalities.pt"), image);
+            PyTorchFile.writeArray(folder.resolve("a_label.pt"), masks);
+            Files.writeString(root.resolve("train.csv"), "data_path,case_name\na,a\n");
+            OfficialCases cases = read().expecting(2);
+            assertThatThrownBy(() -> cases.load(0))
+                    .isInstanceOf(CorruptFileException.class)
+                    .hasMessageContaining(file)
+                    .hasMessageContainingAll(parts);
+        }
+
+        @Test
+        void areNamedWithWhatIsWrong() throws IOException {
+            HostTensor image = HostTensor.of(new float[8], 2, 1, 2, 2);
+            HostTensor masks = HostTensor.of(new float[12], 3, 1, 2, 2);
+            refused(
+                    HostTensor.of(new float[12], 3, 1, 2, 2),
+                    masks,
+                    "a_modalities.pt",
+                    "found 3 channels, expected 2",
+                    "in_channels");
+            refused(
+                    HostTensor.of(new float[] {0, 0, 0, Float.NaN, 0, 0, 0, 0}, 2, 1, 2, 2),
+                    masks,
+                    "a_modalities.pt",
+                    "found NaN");
+            refused(
+                    image,
+                    HostTensor.of(new float[] {2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0}, 3, 1, 2, 2),
+                    "a_label.pt",
+                    "2.0",
+                    "0 or 1");
+            refused(image, HostTensor.of(new float[8], 2, 1, 2, 2), "a_label.pt", "expected 3×1×2×2");
         }
     }
 
