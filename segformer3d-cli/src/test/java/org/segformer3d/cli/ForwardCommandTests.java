@@ -17,6 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.data.weights.Safetensors;
+import org.segformer3d.data.weights.WeightFiles;
 
 class ForwardCommandTests {
     @TempDir
@@ -113,6 +114,8 @@ class ForwardCommandTests {
                     .contains("misshapen")
                     .contains("missing")
                     .contains("segformer_encoder.embed_1.patch_embeddings.weight")
+                    .contains(weights + ": weights don't fit the configuration")
+                    .contains("use the configuration that they were trained with")
                     .hasLineCount(1);
             assertThat(output).doesNotExist();
         }
@@ -150,6 +153,13 @@ class ForwardCommandTests {
             Run run = forward(input);
             assertThat(run.code()).isEqualTo(1);
             assertThat(run.err()).contains("text.safetensors").hasLineCount(1);
+            Path pytorch = folder.resolve("input.pt");
+            WeightFiles.write(TinyModel.weights(), pytorch);
+            run = forward(pytorch);
+            assertThat(run.code()).isEqualTo(1);
+            assertThat(run.err())
+                    .contains(pytorch + ": is a zip file, as PyTorch's .pt")
+                    .hasLineCount(1);
             weights = Files.writeString(folder.resolve("w.pt"), "neither is this a file of weights, of course");
             run = forward(TinyModel.inputFile(folder, "input", 1, 1, 16, 16, 16));
             assertThat(run.code()).isEqualTo(1);

@@ -13,8 +13,17 @@ public class StateDictMismatchException extends IllegalArgumentException {
 
     /** Creates an exception from a non-empty list. */
     public StateDictMismatchException(List<Mismatch> mismatches) {
-        super(message(mismatches));
+        this("", mismatches);
+    }
+
+    private StateDictMismatchException(String source, List<Mismatch> mismatches) {
+        super(source + message(mismatches));
         this.mismatches = List.copyOf(mismatches);
+    }
+
+    /** Returns this exception with a message that begins with the file which the weights come from. */
+    public StateDictMismatchException in(Object file) {
+        return new StateDictMismatchException(file + ": ", mismatches);
     }
 
     /** Returns every reason. */
@@ -27,7 +36,7 @@ public class StateDictMismatchException extends IllegalArgumentException {
         append(text, " missing ", mismatches, Kind.MISSING);
         append(text, " unexpected ", mismatches, Kind.UNEXPECTED);
         append(text, " misshapen ", mismatches, Kind.MISSHAPEN);
-        return text.toString();
+        return text.append(" use the configuration that they were trained with").toString();
     }
 
     private static void append(StringBuilder text, String title, List<Mismatch> mismatches, Kind kind) {

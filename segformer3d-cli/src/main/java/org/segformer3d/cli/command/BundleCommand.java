@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.data.weights.WeightFiles;
@@ -68,7 +69,12 @@ public final class BundleCommand implements Callable<Integer> {
             provenance.put("origin", "random weights, not trained");
             provenance.put("seed", random.get());
         }
-        ModelBundle bundle = ModelSource.bundle(experiment, stateDict, provenance);
+        ModelBundle bundle;
+        try {
+            bundle = ModelSource.bundle(experiment, stateDict, provenance);
+        } catch (StateDictMismatchException e) {
+            throw e.in(weights.orElseThrow());
+        }
         bundle.write(output);
         String hash = stateDict.hash();
         if (json) {

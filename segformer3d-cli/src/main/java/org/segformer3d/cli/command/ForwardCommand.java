@@ -15,6 +15,7 @@ import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
+import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.ModelConfigFile;
@@ -106,6 +107,8 @@ public final class ForwardCommand implements Callable<Integer> {
             report.put("device", backend.device().toString());
             report.put("implementation", network.implementation());
             report.put("threads", backend.options().threads());
+        } catch (StateDictMismatchException e) {
+            throw e.in(weights);
         }
         Safetensors.write(output, results);
         if (json) {

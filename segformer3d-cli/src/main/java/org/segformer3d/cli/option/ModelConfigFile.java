@@ -66,7 +66,9 @@ public record ModelConfigFile(SegFormer3DConfig model, Optional<Grid> region) {
             root = mapper.readValue(text, Object.class);
         } catch (JsonProcessingException e) {
             String where = e.getLocation() == null ? "" : ":" + e.getLocation().getLineNr();
-            throw new ConfigException(file + where + ": " + e.getOriginalMessage());
+            // Jackson adds in brackets where in a text that it won't show.
+            String problem = e.getOriginalMessage().replaceAll("\\s*\\(start marker.*", "");
+            throw new ConfigException(file + where + ": not valid YAML or JSON: " + problem);
         }
         if (!(root instanceof Map<?, ?> map)) {
             throw new ConfigException(

@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
@@ -156,13 +157,17 @@ public final class ModelSource {
         ExperimentConfig experiment = ExperimentConfig.read(config);
         Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());
         provenance.put("origin", "weights " + weights + " with experiment " + config);
-        return bundle(experiment, WeightFiles.read(weights), provenance);
+        try {
+            return bundle(experiment, WeightFiles.read(weights), provenance);
+        } catch (StateDictMismatchException e) {
+            throw e.in(weights);
+        }
     }
 
     /**
      * Makes a bundle: preprocessing, labels and sliding window are the experiment's.
      *
-     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     * @throws StateDictMismatchException when the weights don't fit
      */
     public static ModelBundle bundle(
             ExperimentConfig experiment, org.segformer3d.api.weights.StateDict weights, Map<String, Object> provenance)

@@ -32,7 +32,7 @@ public final class PyTorchFile {
             "params");
 
     private static final int MAX_WRAPPERS = 3;
-    private static final int ZIP_SIGNATURE = 0x04034b50;
+    static final int ZIP_SIGNATURE = 0x04034b50;
     /** Where a tar file says that it is one. */
     private static final int TAR_POSITION = 257;
 

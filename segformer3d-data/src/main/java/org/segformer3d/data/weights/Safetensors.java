@@ -119,6 +119,10 @@ public final class Safetensors {
             throw new CorruptFileException(
                     file, "found " + source.size() + " bytes, expected a safetensors file of at least 10");
         }
+        if (source.bytes(0, 4).getInt() == PyTorchFile.ZIP_SIGNATURE) {
+            throw new UnsupportedFileException(
+                    file, "is a zip file, as PyTorch's .pt and .pth are, expected a safetensors file");
+        }
         long length = source.bytes(0, 8).getLong();
         if (length < 2 || length > MAX_HEADER || length > source.size() - 8) {
             throw new CorruptFileException(
