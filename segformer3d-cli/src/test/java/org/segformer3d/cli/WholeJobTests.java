@@ -379,6 +379,9 @@ class WholeJobTests {
             Run all = Run.of("evaluate", "--predictions", one, "--labels", data.resolve("labelsTr"), "--all");
             assertThat(all.code()).isEqualTo(1);
             assertThat(all.out()).contains("5 cases could not be compared");
+            assertThat(all.err())
+                    .contains("5 of 6 cases could not be compared, the first 'phantom_")
+                    .hasLineCount(1);
         }
 
         @Test

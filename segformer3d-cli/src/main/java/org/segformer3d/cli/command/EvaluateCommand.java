@@ -21,6 +21,7 @@ import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.Comparison;
 import org.segformer3d.eval.metrics.Evaluation;
 import org.segformer3d.eval.metrics.EvaluationSummary;
+import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
 import picocli.CommandLine.ArgGroup;
@@ -155,7 +156,16 @@ public final class EvaluateCommand implements Callable<Integer> {
                     + folder.resolve("evaluation.csv") + ", " + folder.resolve("summary.csv")));
             page.ifPresent(file -> out.println("report:  " + file));
         }
-        return summary.failures().isEmpty() ? 0 : 1;
+        if (summary.failures().isEmpty()) {
+            return 0;
+        }
+        CaseFailure first = summary.failures().get(0);
+        spec.commandLine()
+                .getErr()
+                .println("segformer3d: " + summary.failures().size() + " of "
+                        + (summary.failures().size() + summary.cases().size())
+                        + " cases could not be compared, the first '" + first.id() + "': " + first.reason());
+        return 1;
     }
 
     /** Returns where the report goes, if there is to be one. */
