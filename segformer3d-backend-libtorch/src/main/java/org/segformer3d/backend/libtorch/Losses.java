@@ -29,16 +29,20 @@ final class Losses {
      * @param t target channels of the same shape and type
      */
     static Tensor of(LossSpec spec, Tensor x, Tensor t) {
-        return value(spec, sums(spec, x, t), Functional.shape(x));
+        return value(spec, sums(spec, x, probabilities(spec, x), t), Functional.shape(x));
     }
 
-    /** Returns the sums of logits (B,K,D,H,W) and a target of the same shape and type. */
-    static Sums sums(LossSpec spec, Tensor x, Tensor t) {
+    /**
+     * Returns the sums over logits (B,K,D,H,W) and a target of the same shape and type.
+     *
+     * @param p the logits' {@link #probabilities}
+     */
+    static Sums sums(LossSpec spec, Tensor x, Tensor p, Tensor t) {
         return switch (spec.kind()) {
-            case DICE, GENERALIZED_DICE -> new Sums(overlaps(spec, x, t), null);
+            case DICE, GENERALIZED_DICE -> new Sums(overlaps(spec, p, t), null);
             case CROSS_ENTROPY, BINARY_CROSS_ENTROPY -> new Sums(null, crossEntropy(spec, x, t));
-            case DICE_CROSS_ENTROPY -> new Sums(overlaps(spec, x, t), crossEntropy(spec, x, t));
-            case DICE_FOCAL -> new Sums(overlaps(spec, x, t), focal(spec, x, t));
+            case DICE_CROSS_ENTROPY -> new Sums(overlaps(spec, p, t), crossEntropy(spec, x, t));
+            case DICE_FOCAL -> new Sums(overlaps(spec, p, t), focal(spec, x, t));
         };
     }
 
@@ -69,9 +73,13 @@ final class Losses {
         return dice.mul(new Scalar(spec.diceWeight())).add(other.mul(new Scalar(spec.otherWeight())));
     }
 
-    /** Returns what the Dice term compares with the target, the background included. */
+    /** Returns what a Dice term compares with the target, the background included; {@code null} without such a term. */
     static Tensor probabilities(LossSpec spec, Tensor x) {
-        return spec.activation() == LossSpec.Activation.SIGMOID ? torch.sigmoid(x) : torch.softmax(x, 1);
+        return switch (spec.kind()) {
+            case CROSS_ENTROPY, BINARY_CROSS_ENTROPY -> null;
+            case DICE, GENERALIZED_DICE, DICE_CROSS_ENTROPY, DICE_FOCAL ->
+                spec.activation() == LossSpec.Activation.SIGMOID ? torch.sigmoid(x) : torch.softmax(x, 1);
+        };
     }
 
     /** Drops channel 0 where the background takes no part. */
@@ -86,8 +94,8 @@ final class Losses {
         return spec.squared() && spec.kind() != LossSpec.Kind.GENERALIZED_DICE;
     }
 
-    private static Tensor overlaps(LossSpec spec, Tensor x, Tensor t) {
-        Tensor p = foreground(spec, probabilities(spec, x));
+    private static Tensor overlaps(LossSpec spec, Tensor all, Tensor t) {
+        Tensor p = foreground(spec, all);
         Tensor g = foreground(spec, t);
         long[] axes = {2, 3, 4};
         boolean squared = isSquared(spec);
@@ -159,7 +167,7 @@ final class Losses {
     }
 
     /** σ(−y)^γ, computed from log σ so that it keeps its digits near 0 and 1. */
-    static Tensor focus(LossSpec spec, Tensor y) {
+    private static Tensor focus(LossSpec spec, Tensor y) {
         return torch.log_sigmoid(y.neg()).mul(new Scalar(spec.focalGamma())).exp();
     }
 

@@ -12,7 +12,7 @@ import org.segformer3d.api.training.LossSpec.Activation;
  * The losses of {@link Losses} with their gradients written out, a few slices of a sample at a time.
  *
  * <p>A loss is a small function of sums over places (see {@link Losses.Sums}), so it takes two sweeps: one for the sums, after which
- * autograd gives the gradient at them, and one that turns it into the gradient at the logits x:
+ * autograd gives the gradient at them, and one that turns it into the gradient at the logits x, from the probabilities alone where they suffice:
  *
  * <ul>
  *   <li>at Σpt and Σp: u = a·t + b (+ 2c·p at Σp²); through a sigmoid p(1−p)·u, through a softmax p·(u − Σ_k p_k u_k);
@@ -25,8 +25,8 @@ import org.segformer3d.api.training.LossSpec.Activation;
  * in float64 in their order.
  */
 final class TrainedLoss {
-    /** Elements of a part at most: the half dozen of them that are made together should stay in a core's cache. */
-    private static final long PART_ELEMENTS = 1 << 16;
+    /** Elements of a part at most: what is made of it should stay in the cache, and be worth some dozen calls. */
+    private static final long PART_ELEMENTS = 1 << 18;
 
     private final LibtorchBackend backend;
     private final LossSpec spec;
@@ -48,6 +48,7 @@ final class TrainedLoss {
     double replaceByGradient(Tensor x, Tensor target, double weight) {
         long[] shape = Functional.shape(x);
         long slices = Math.max(1, PART_ELEMENTS / (shape[1] * shape[3] * shape[4]));
+        boolean stay = probabilitiesSuffice(x);
         long partsOfSample = (shape[2] + slices - 1) / slices;
         long parts = shape[0] * partsOfSample;
         long scored = Losses.foreground(spec, x).size(1);
@@ -56,12 +57,16 @@ final class TrainedLoss {
         Tensor points = torch.zeros(new long[] {parts}, exact);
         workers.each(parts, i -> {
             Part part = Part.of(x, target, i / partsOfSample, i % partsOfSample * slices, slices);
-            Losses.Sums found = Losses.sums(spec, part.logits, part.target);
+            Tensor p = Losses.probabilities(spec, part.values);
+            Losses.Sums found = Losses.sums(spec, part.values, p, part.target);
             if (found.overlaps() != null) {
                 overlaps.select(0, i).copy_(found.overlaps().select(1, 0));
             }
             if (found.pointwise() != null) {
                 points.select(0, i).copy_(found.pointwise());
+            }
+            if (stay) {
+                part.values.copy_(p);
             }
         });
 
@@ -76,15 +81,24 @@ final class TrainedLoss {
         Scalar slope = ofAll.grad().defined() ? ofAll.grad().item() : null;
         workers.each(parts, i -> {
             Part part = Part.of(x, target, i / partsOfSample, i % partsOfSample * slices, slices);
-            Tensor gradient = slopes == null
-                    ? torch.zeros_like(part.logits)
-                    : throughOverlaps(part, slopes.select(1, i / partsOfSample));
+            Tensor p = stay ? part.values : Losses.probabilities(spec, part.values);
+            Tensor gradient = p == null ? null : throughOverlaps(part, p, slopes.select(1, i / partsOfSample));
             if (slope != null) {
-                addPointwise(gradient, part, slope);
+                Tensor own = pointwise(part, p).mul_(slope);
+                gradient = gradient == null ? own : gradient.add_(own);
             }
-            part.logits.copy_(gradient);
+            part.values.copy_(gradient);
         });
         return loss;
+    }
+
+    /** Returns whether the second sweep needs nothing but the probabilities of the Dice term. */
+    private boolean probabilitiesSuffice(Tensor x) {
+        return switch (spec.kind()) {
+            case DICE, GENERALIZED_DICE -> true;
+            case DICE_CROSS_ENTROPY -> Losses.isBinary(spec, x) == (spec.activation() == Activation.SIGMOID);
+            case CROSS_ENTROPY, BINARY_CROSS_ENTROPY, DICE_FOCAL -> false;
+        };
     }
 
     /** Returns the loss and leaves the gradients at the sums with them. */
@@ -96,8 +110,12 @@ final class TrainedLoss {
         return value.item().toDouble();
     }
 
-    /** Some slices of one sample: logits, in their place, and target, (1,K,d,H,W) both. */
-    private record Part(Tensor logits, Tensor target) {
+    /**
+     * Some slices of one sample, (1,K,d,H,W).
+     *
+     * @param values where the logits are, then their probabilities if they stay, and at last the gradient
+     */
+    private record Part(Tensor values, Tensor target) {
         static Part of(Tensor x, Tensor target, long sample, long first, long most) {
             long count = Math.min(most, x.size(2) - first);
             return new Part(
@@ -106,43 +124,61 @@ final class TrainedLoss {
         }
     }
 
-    /** @param slopes gradient at the sums of the part's sample, (3,K) */
-    private Tensor throughOverlaps(Part part, Tensor slopes) {
-        Tensor p = Losses.probabilities(spec, part.logits);
-        Tensor scored = Losses.foreground(spec, p);
+    /**
+     * @param p probabilities, of all channels
+     * @param slopes gradient at the sums of the part's sample, (3,K)
+     */
+    private Tensor throughOverlaps(Part part, Tensor p, Tensor slopes) {
         Tensor at = slopes.view(3, 1, -1, 1, 1, 1);
-        Tensor u = torch.zeros_like(p);
-        Tensor own = Losses.foreground(spec, u);
+        Tensor own = Losses.foreground(spec, part.target).mul(at.select(0, 0));
         if (Losses.isSquared(spec)) {
-            own.addcmul_(scored, at.select(0, 2), new Scalar(2.0));
+            own.addcmul_(Losses.foreground(spec, p), at.select(0, 2), new Scalar(2.0));
         } else {
             own.add_(at.select(0, 2));
         }
-        own.addcmul_(Losses.foreground(spec, part.target), at.select(0, 0));
+        Tensor u = withBackground(own, p);
         return spec.activation() == Activation.SIGMOID
                 ? torch.sigmoid_backward(u, p)
                 : u.sub_(channelSum(u.mul(p))).mul_(p);
     }
 
-    private void addPointwise(Tensor gradient, Part part, Scalar slope) {
-        Tensor x = part.logits;
+    /**
+     * Returns the gradient at the term that every place has by itself.
+     *
+     * @param p the probabilities of the other term, which may be overwritten; {@code null} without one
+     */
+    private Tensor pointwise(Part part, Tensor p) {
+        Tensor x = part.values;
         Tensor t = part.target;
         if (spec.kind() == LossSpec.Kind.DICE_FOCAL) {
-            Losses.foreground(spec, gradient)
-                    .add_(focal(Losses.foreground(spec, x), Losses.foreground(spec, t)), slope);
-        } else if (Losses.isBinary(spec, x)) {
-            gradient.add_(torch.sigmoid(x).sub_(t), slope);
-        } else {
-            gradient.add_(torch.softmax(x, 1).mul_(channelSum(t)).sub_(t), slope);
+            return withBackground(focal(Losses.foreground(spec, x), Losses.foreground(spec, t)), x);
         }
+        boolean known = probabilitiesSuffice(x);
+        if (Losses.isBinary(spec, x)) {
+            return (known ? p : torch.sigmoid(x)).sub_(t);
+        }
+        return (known ? p : torch.softmax(x, 1)).mul_(channelSum(t)).sub_(t);
+    }
+
+    /** Returns a gradient at all channels, zero at a background that takes no part. */
+    private Tensor withBackground(Tensor own, Tensor channels) {
+        if (own.size(1) == channels.size(1)) {
+            return own;
+        }
+        Tensor all = torch.zeros_like(channels);
+        Losses.foreground(spec, all).copy_(own);
+        return all;
     }
 
     private Tensor focal(Tensor x, Tensor t) {
         Tensor s = Losses.sign(t);
-        Tensor y = x.mul(s);
-        Tensor ofFocus =
-                torch.sigmoid(y).mul_(s).mul_(Losses.logisticLoss(x, t)).mul_(new Scalar(spec.focalGamma()));
-        return torch.sigmoid(x).sub_(t).sub_(ofFocus).mul_(Losses.focus(spec, y));
+        Tensor missed = torch.sigmoid(x.mul(s).neg_());
+        Tensor ofFocus = missed.neg()
+                .add_(new Scalar(1.0))
+                .mul_(s)
+                .mul_(Losses.logisticLoss(x, t))
+                .mul_(new Scalar(spec.focalGamma()));
+        return torch.sigmoid(x).sub_(t).sub_(ofFocus).mul_(missed.pow_(new Scalar(spec.focalGamma())));
     }
 
     /** (1,K,d,H,W) → (1,1,d,H,W). */
