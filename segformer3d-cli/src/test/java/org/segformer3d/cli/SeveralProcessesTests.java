@@ -78,6 +78,21 @@ class SeveralProcessesTests {
                 .hasLineCount(1);
     }
 
+    /** Killed before the other one has even found it. */
+    @Test
+    void leaveNobodyBehind() throws Exception {
+        Process leader = train(2);
+        while (leader.children().findAny().isEmpty()) {
+            assertThat(leader.isAlive()).as(errors()).isTrue();
+            Thread.sleep(10);
+        }
+        ProcessHandle other = leader.children().findFirst().orElseThrow();
+        leader.destroyForcibly();
+
+        other.onExit().get(1, TimeUnit.MINUTES);
+        assertThat(other.isAlive()).isFalse();
+    }
+
     /** All of them find that out, and one says it. */
     @Test
     void endInOneLineWhereTheDataAreMissing() throws Exception {

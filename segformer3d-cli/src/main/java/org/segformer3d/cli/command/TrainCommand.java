@@ -80,9 +80,11 @@ public final class TrainCommand implements Callable<Integer> {
                 processes.divide(ExperimentConfig.read(config).withOverrides(changes));
         PrintWriter err = spec.commandLine().getErr();
         PrintWriter out = spec.commandLine().getOut();
+        // Before interruptions are noted: nothing is lost by ending while others are waited for.
+        ProcessTeam joined = processes.start(experiment, err);
         // Open until everything is printed: an interrupted process ends as soon as this is closed.
         try (Interruption interruption = new Interruption();
-                ProcessTeam team = processes.start(experiment, err)) {
+                ProcessTeam team = joined) {
             TrainingOutcome outcome;
             try {
                 outcome = Trainer.run(

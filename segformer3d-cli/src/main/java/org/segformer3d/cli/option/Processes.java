@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.segformer3d.api.tensor.Device;
@@ -55,15 +56,19 @@ public final class Processes {
                     "How long to wait for the other processes to start, and how long one may be silent (default: 300).")
     private int timeout;
 
-    @Option(names = "--launched", hidden = true, description = "This is one of the processes that --nproc starts.")
-    private boolean launched;
+    @Option(
+            names = "--launched-by",
+            hidden = true,
+            paramLabel = "PID",
+            description = "This is one of the processes that --nproc starts, and who started it.")
+    private Optional<Long> launcher = Optional.empty();
 
     /**
      * Returns whether another process says why this one ends: where --nproc started them they share a screen, on which one line is
      * enough. It is rank 0's, which all tell their failures, and rank 1's where rank 0 is gone.
      */
     public boolean isSpokenFor(ProcessTeam team) {
-        return launched && !(team.rank() == 1 && team.hasLostLeader());
+        return launcher.isPresent() && !(team.rank() == 1 && team.hasLostLeader());
     }
 
     private boolean isSeveral() {
@@ -137,16 +142,15 @@ public final class Processes {
             return ProcessTeam.alone();
         }
         AtomicBoolean joined = new AtomicBoolean();
-        if (launched) {
-            // Until it has joined, nothing else tells it that the one that started it is gone.
-            ProcessHandle.current()
-                    .parent()
-                    .ifPresent(parent -> parent.onExit().thenRun(() -> {
-                        if (!joined.get()) {
-                            Runtime.getRuntime().halt(1);
-                        }
-                    }));
-        }
+        // Until it has joined, nothing else tells it that the one that started it is gone.
+        launcher.ifPresent(pid -> ProcessHandle.of(pid)
+                .map(ProcessHandle::onExit)
+                .orElseGet(() -> CompletableFuture.completedFuture(null))
+                .thenRun(() -> {
+                    if (!joined.get()) {
+                        Runtime.getRuntime().halt(1);
+                    }
+                }));
         ProcessTeam team = ProcessTeam.join(place());
         joined.set(true);
         watch(team, err);
@@ -194,7 +198,8 @@ public final class Processes {
             }
         }
         command.addAll(List.of(
-                "--launched",
+                "--launched-by",
+                String.valueOf(ProcessHandle.current().pid()),
                 "--rendezvous",
                 team.place().toString(),
                 "--rank",
