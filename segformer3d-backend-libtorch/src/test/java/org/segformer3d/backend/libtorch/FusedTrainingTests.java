@@ -7,6 +7,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -18,6 +22,7 @@ import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.LossSpec;
@@ -208,6 +213,52 @@ class FusedTrainingTests {
                         .isInstanceOf(BackendException.class)
                         .hasMessageContaining("training_parameters.recompute_activations");
             }
+        }
+    }
+
+    /** Native threads remember how many threads they compute with: what a process did before must not change the sums. */
+    @Test
+    void givesTheSameBitsOnAThreadThatHasPredictedAndOnOneThatIsNew() throws Exception {
+        SegFormer3DConfig config = config(0, Map.of());
+        TrainingBatch batch = batch(config, new Grid(30, 17, 22));
+        try (Backend backend = new LibtorchProvider()
+                .open(BackendOptions.defaults().withThreads(2).with(Implementation.FUSED))) {
+            AtomicReference<TrainingSession.TrainingState> middle = new AtomicReference<>();
+            Callable<StateDict> straight = () -> {
+                try (TrainingSession session = backend.train(spec(config))) {
+                    step(session, batch);
+                    middle.set(session.state());
+                    try (SegmentationModel model = session.snapshot(false)) {
+                        model.predict(batch.input());
+                    }
+                    return step(session, batch);
+                }
+            };
+            Callable<StateDict> resumed = () -> {
+                try (TrainingSession session = backend.train(spec(config))) {
+                    session.restore(middle.get());
+                    return step(session, batch);
+                }
+            };
+
+            StateDict expected = onANewThread(straight);
+
+            assertThat(onANewThread(resumed)).isEqualTo(expected);
+        }
+    }
+
+    private static StateDict step(TrainingSession session, TrainingBatch batch) {
+        session.accumulate(batch, 1);
+        session.update(1e-2);
+        return session.weights();
+    }
+
+    private static <T> T onANewThread(Callable<T> work) throws Exception {
+        ExecutorService thread = Executors.newSingleThreadExecutor();
+        try {
+            return thread.submit(work).get();
+        } finally {
+            thread.shutdown();
         }
     }
 
