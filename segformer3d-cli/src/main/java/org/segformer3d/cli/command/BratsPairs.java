@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.segformer3d.cli.console.Progress;
+import java.util.function.ObjLongConsumer;
 import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.BratsReader.BratsScans;
 import org.segformer3d.data.dataset.Case;
@@ -68,8 +68,12 @@ final class BratsPairs {
         return scans.ids();
     }
 
-    /** Writes every case's pair and what made them into a folder. */
-    void write(Path folder, Progress progress) throws IOException {
+    /**
+     * Writes every case's pair and what made them into a folder.
+     *
+     * @param listener told how many cases are done and which one was the last
+     */
+    void write(Path folder, ObjLongConsumer<String> listener) throws IOException {
         for (int n = 0; n < scans.cases().size(); n++) {
             Case one = scans.cases().get(n);
             Pair pair = BratsPreprocessing.prepare(
@@ -80,7 +84,7 @@ final class BratsPairs {
             Path target = Files.createDirectories(folder.resolve(name.folder).resolve(one.id()));
             PyTorchFile.writeArray(OfficialPairs.image(target, one.id()), pair.image());
             PyTorchFile.writeArray(OfficialPairs.label(target, one.id()), pair.masks());
-            progress.at(n + 1L, one.id());
+            listener.accept(one.id(), n + 1L);
         }
         Map<String, Object> made = new LinkedHashMap<>();
         made.put("preprocessing", "official " + name.name().toLowerCase(java.util.Locale.ROOT));

@@ -11,9 +11,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.function.ObjLongConsumer;
 import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
@@ -119,8 +122,12 @@ public final class PreprocessCommand implements Callable<Integer> {
         List<String> changes = data.map(folder -> List.of("dataset_parameters.root="
                         + TrainCommand.quoted(folder.toAbsolutePath().toString())))
                 .orElse(List.of());
-        ExperimentConfig experiment = Planning.of(ExperimentConfig.read(config).withOverrides(changes))
-                .config();
+        ExperimentConfig given = ExperimentConfig.read(config).withOverrides(changes);
+        ExperimentConfig experiment;
+        try (Progress progress = Progress.start(
+                kind(), spec.commandLine().getErr(), "looking at cases for the plan", Planning.casesToLookAt(given))) {
+            experiment = Planning.of(given, done -> progress.at(done, "")).config();
+        }
         DatasetSettings settings = experiment.dataset();
         Path root = settings.root()
                 .orElseThrow(
@@ -133,12 +140,8 @@ public final class PreprocessCommand implements Callable<Integer> {
         List<Case> cases = new ArrayList<>(dataset.cases());
         cases.addAll(dataset.unlabelled());
         PreprocessingSpec preprocessing = experiment.dataset().preprocessing();
-        Path target = output.toAbsolutePath().normalize();
-        Files.createDirectories(target.getParent());
-        PrintWriter err = spec.commandLine().getErr();
-        try (Progress progress = Progress.start(
-                quiet ? Progress.Kind.NONE : Progress.Kind.detect(), err, "preprocessing", cases.size())) {
-            AtomicFiles.replaceDirectory(target, folder -> fill(folder, dataset, cases, preprocessing, progress));
+        if (!write(cases.size(), (folder, listener) -> fill(folder, dataset, cases, preprocessing, listener))) {
+            return 1;
         }
         if (json) {
             Map<String, Object> report = new LinkedHashMap<>();
@@ -165,12 +168,8 @@ public final class PreprocessCommand implements Callable<Integer> {
         }
         requireFree();
         BratsPairs pairs = BratsPairs.find(root, what.dataset);
-        Path target = output.toAbsolutePath().normalize();
-        Files.createDirectories(target.getParent());
-        PrintWriter err = spec.commandLine().getErr();
-        try (Progress progress = Progress.start(
-                quiet ? Progress.Kind.NONE : Progress.Kind.detect(), err, "preprocessing", pairs.count())) {
-            AtomicFiles.replaceDirectory(target, folder -> pairs.write(folder, progress));
+        if (!write(pairs.count(), pairs::write)) {
+            return 1;
         }
         if (json) {
             Map<String, Object> report = new LinkedHashMap<>();
@@ -189,6 +188,45 @@ public final class PreprocessCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** Writes cases into a folder. */
+    private interface Filling {
+        /** @param listener told how many cases are done and which one was the last */
+        void fill(Path folder, ObjLongConsumer<String> listener) throws IOException;
+    }
+
+    /**
+     * Writes the output's folder, which appears when all is done.
+     *
+     * @return whether it was written; false when it was stopped by Ctrl-C, which leaves nothing
+     */
+    private boolean write(int cases, Filling filling) throws IOException {
+        Path target = output.toAbsolutePath().normalize();
+        Files.createDirectories(target.getParent());
+        PrintWriter err = spec.commandLine().getErr();
+        // Open until the last line is printed: an interrupted process ends as soon as this is closed.
+        try (Interruption interruption = new Interruption()) {
+            try (Progress progress = Progress.start(kind(), err, "preprocessing", cases)) {
+                AtomicFiles.replaceDirectory(
+                        target,
+                        folder -> filling.fill(folder, (id, done) -> {
+                            if (interruption.isRequested()) {
+                                throw new CancellationException(
+                                        "stopped after " + done + " of " + cases + " cases; nothing was written");
+                            }
+                            progress.at(done, id);
+                        }));
+            } catch (CancellationException e) {
+                err.println("segformer3d: " + e.getMessage());
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Progress.Kind kind() {
+        return quiet ? Progress.Kind.NONE : Progress.Kind.detect();
+    }
+
     private void requireFree() throws IOException {
         if (Files.isDirectory(output)) {
             try (Stream<Path> inside = Files.list(output)) {
@@ -205,7 +243,7 @@ public final class PreprocessCommand implements Callable<Integer> {
             SegmentationDataset dataset,
             List<Case> cases,
             PreprocessingSpec preprocessing,
-            Progress progress)
+            ObjLongConsumer<String> listener)
             throws IOException {
         Preprocessor preprocessor = new Preprocessor(preprocessing);
         int channels = dataset.channels().size();
@@ -218,7 +256,7 @@ public final class PreprocessCommand implements Callable<Integer> {
             }
             PreparedCase prepared = preprocessor.prepare(one.id(), List.of(image), label);
             write(folder, one, prepared);
-            progress.at(n + 1L, one.id());
+            listener.accept(one.id(), n + 1L);
         }
         AtomicFiles.writeString(folder.resolve("dataset.json"), Json.pretty(description(dataset)));
         Map<String, Object> made = new LinkedHashMap<>();

@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.cli.console.Table;
@@ -92,6 +93,9 @@ public final class TrainCommand implements Callable<Integer> {
                         options(team.leads() ? err : null)
                                 .stoppingWhen(interruption::isRequested)
                                 .in(team));
+            } catch (CancellationException e) {
+                err.println("segformer3d: " + e.getMessage());
+                return 1;
             } catch (IOException | RuntimeException e) {
                 if (processes.isSpokenFor(team)) {
                     return 1;

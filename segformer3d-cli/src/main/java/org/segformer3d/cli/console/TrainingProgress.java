@@ -21,7 +21,16 @@ public final class TrainingProgress implements ProgressListener {
     }
 
     @Override
+    public void planning(int done, int cases) {
+        if (progress == null) {
+            progress = Progress.start(kind, err, "looking at cases for the plan", cases);
+        }
+        progress.at(done, "");
+    }
+
+    @Override
     public void started(Start start) {
+        end();
         line(String.format(
                 Locale.ROOT,
                 "%s parameters on %s; %d cases to train on, %d to validate on, %d to test on; %d epochs of %d steps; run folder %s",

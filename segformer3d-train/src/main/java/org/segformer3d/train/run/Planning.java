@@ -29,20 +29,21 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
      * Reads or makes the plan that an experiment names and applies it.
      *
      * @param config the experiment, never {@code null}; one without a plan comes back as it is
+     * @param done called with the number of cases looked at so far, where a plan is made
      * @throws ConfigException when the plan is missing or wrong, or doesn't suit the experiment
      * @throws IOException when data can't be read
      */
-    public static Planning of(ExperimentConfig config) throws IOException {
-        return of(config, Optional.empty());
+    public static Planning of(ExperimentConfig config, IntConsumer done) throws IOException {
+        return of(config, Optional.empty(), done);
     }
 
     /**
-     * Reads or makes a plan as {@link #of(ExperimentConfig)} does.
+     * Reads or makes a plan as {@link #of(ExperimentConfig, IntConsumer)} does.
      *
      * @param made a plan that was made for this run before, used instead of making it again; a plan that the experiment names by its file
      *     is read from there all the same
      */
-    static Planning of(ExperimentConfig config, Optional<Path> made) throws IOException {
+    static Planning of(ExperimentConfig config, Optional<Path> made, IntConsumer done) throws IOException {
         Objects.requireNonNull(config, "config");
         Optional<PlanSettings> settings = config.dataset().plan();
         if (settings.isEmpty()) {
@@ -52,7 +53,7 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
         Optional<Path> file = settings.get().file().or(() -> made);
         Plan plan = file.isPresent()
                 ? PlanFile.read(file.get())
-                : make(config, config.dataset().planMemory(), done -> {});
+                : make(config, config.dataset().planMemory(), done);
         return new Planning(config.withPlan(plan), Optional.of(plan));
     }
 
@@ -71,6 +72,13 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
         SegmentationDataset dataset = TrainingData.dataset(settings);
         Fingerprint fingerprint = Fingerprint.of(dataset.channels(), cases(settings, dataset), done);
         return new Planner(config.model(), memory).plan(dataset.name(), fingerprint);
+    }
+
+    /** Returns how many cases are looked at for the plan that an experiment names; 0 where none is made. */
+    public static int casesToLookAt(ExperimentConfig config) throws IOException {
+        boolean makes =
+                config.dataset().plan().filter(plan -> plan.file().isEmpty()).isPresent();
+        return makes ? cases(config) : 0;
     }
 
     /** Returns how many cases a plan looks at: those that the experiment trains on. */

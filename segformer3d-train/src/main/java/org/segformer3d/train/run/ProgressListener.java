@@ -10,6 +10,9 @@ public interface ProgressListener {
     /** A listener that does nothing. */
     ProgressListener NONE = new ProgressListener() {};
 
+    /** Called when a case was looked at for a plan, before the run begins. */
+    default void planning(int done, int cases) {}
+
     /** Called once, before the first step. */
     default void started(Start start) {}
 
@@ -117,6 +120,12 @@ public interface ProgressListener {
     /** Returns a listener that passes everything on to two others. */
     static ProgressListener both(ProgressListener first, ProgressListener second) {
         return new ProgressListener() {
+            @Override
+            public void planning(int done, int cases) {
+                first.planning(done, cases);
+                second.planning(done, cases);
+            }
+
             @Override
             public void started(Start start) {
                 first.started(start);

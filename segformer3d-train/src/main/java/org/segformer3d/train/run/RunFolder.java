@@ -34,6 +34,9 @@ import org.segformer3d.data.io.AtomicFiles;
  * </pre>
  */
 final class RunFolder implements AutoCloseable {
+    /** Name of the folder that all checkpoints lie in. */
+    static final String CHECKPOINTS = "checkpoints";
+
     private static final String LOCK = ".lock";
 
     /** How AtomicFiles names what isn't complete yet. */
@@ -125,7 +128,7 @@ final class RunFolder implements AutoCloseable {
 
     /** Removes what a killed run was writing: whatever replaced nothing yet. Safe because this run alone holds the folder. */
     private void removeLeftovers() throws IOException {
-        for (Path folder : List.of(root, root.resolve("checkpoints"))) {
+        for (Path folder : List.of(root, root.resolve(CHECKPOINTS))) {
             if (!Files.isDirectory(folder)) {
                 continue;
             }
@@ -155,7 +158,7 @@ final class RunFolder implements AutoCloseable {
 
     /** The folder that all checkpoints lie in; it need not exist. */
     Path checkpoints() {
-        return root.resolve("checkpoints");
+        return root.resolve(CHECKPOINTS);
     }
 
     Path last() {

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.data.dataset.Case;
@@ -35,7 +36,7 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
     /**
      * Segments and scores.
      *
-     * @param stop asked before every case
+     * @param stop asked after every batch of windows
      * @return {@code null} when it was told to stop
      */
     EvaluationSummary run(
@@ -48,15 +49,15 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
         Path predictions = Files.createDirectories(folder.resolve("predictions"));
         try (Segmenter segmenter = Segmenter.open(backend, bundle)) {
             for (int n = 0; n < cases.size(); n++) {
-                if (stop.getAsBoolean()) {
-                    return null;
-                }
                 Case one = cases.get(n);
+                SegmentationRequest request = SegmentationRequest.of(one).toldTo(Validation.stopping(stop));
                 NiftiWriter.writeLabels(
                         predictions.resolve(one.id() + ".nii.gz"),
-                        segmenter.segment(SegmentationRequest.of(one)).labels());
+                        segmenter.segment(request).labels());
                 listener.validating(new Validating(one.id(), n + 1, cases.size(), test));
             }
+        } catch (CancellationException e) {
+            return null;
         }
         EvaluationSummary summary = evaluation().scoring(bundle.labels()).run();
         summary.write(folder, provenance);

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.Backends;
@@ -43,6 +44,7 @@ public final class Trainer {
      * @throws ConfigException when the experiment doesn't suit its data
      * @throws LostProcessException when another process of the options' team is gone or has failed
      * @throws RunFolderException when the run folder isn't empty, can't be resumed, or is being written to
+     * @throws CancellationException when asked to stop before the run folder was made
      * @throws TrainingDivergedException when loss or gradients stop being numbers; the last good checkpoint stays
      * @throws IOException when data can't be read or results can't be written
      */
@@ -123,7 +125,7 @@ public final class Trainer {
         try (RunFolder folder = RunFolder.open(folder(config), options.resume());
                 TrainingRun run = new TrainingRun(config, options, data, folder, backend)) {
             // A resumed run keeps the plan it started with: going on with another one is refused later.
-            boolean kept = options.resume() && Files.exists(folder.file(PLAN));
+            boolean kept = options.resume() && isPlanned(folder.root());
             if (planning.plan().isPresent() && !kept) {
                 PlanFile.write(folder.file(PLAN), planning.plan().get());
             }
@@ -133,12 +135,20 @@ public final class Trainer {
 
     private static Planning planning(ExperimentConfig config, TrainerOptions options) throws IOException {
         Optional<Path> made = options.resume()
-                ? config.output()
-                        .runFolder()
-                        .map(folder -> folder.resolve(PLAN))
-                        .filter(Files::isRegularFile)
+                ? config.output().runFolder().filter(Trainer::isPlanned).map(folder -> folder.resolve(PLAN))
                 : Optional.empty();
-        return Planning.of(config, made);
+        int cases = made.isPresent() ? 0 : Planning.casesToLookAt(config);
+        return Planning.of(config, made, done -> {
+            if (options.stop().getAsBoolean()) {
+                throw new CancellationException("stopped while looking at the cases for a plan; nothing was written");
+            }
+            options.listener().planning(done, cases);
+        });
+    }
+
+    /** Whether a folder's run has saved what it did by its plan; one that has saved nothing yet is planned anew. */
+    private static boolean isPlanned(Path run) {
+        return Files.isRegularFile(run.resolve(PLAN)) && Files.isDirectory(run.resolve(RunFolder.CHECKPOINTS));
     }
 
     private static Path folder(ExperimentConfig config) {

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.function.BooleanSupplier;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.DType;
@@ -15,6 +16,7 @@ import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.loading.CaseSource;
 import org.segformer3d.data.preprocessing.PreparedCase;
 import org.segformer3d.eval.inference.InferenceSpec;
+import org.segformer3d.eval.inference.WindowListener;
 import org.segformer3d.eval.metrics.DiceAccumulator;
 import org.segformer3d.train.run.ProgressListener.Validating;
 
@@ -40,7 +42,7 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
     /**
      * Validates a model.
      *
-     * @param stop asked before every case
+     * @param stop asked after every batch of windows: a case may take longer than a person waits
      * @return {@code null} when it was told to stop
      */
     Result run(SegmentationModel model, ProgressListener listener, BooleanSupplier stop) throws IOException {
@@ -48,15 +50,17 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
         List<String> names = labels.names().subList(first, labels.channels());
         DiceAccumulator dice = new DiceAccumulator(names);
         for (int n = 0; n < cases.size(); n++) {
-            if (stop.getAsBoolean()) {
-                return null;
-            }
             PreparedCase one = cases.load(n);
             String id = cases.id(n);
             HostTensor truth = labels.encode(
                     one.label().orElseThrow(() -> new IllegalArgumentException(id + ": no label to validate with")),
                     id);
-            HostTensor logits = inference.window().infer(inference.around(model::predict), one.image());
+            HostTensor logits;
+            try {
+                logits = inference.window().infer(inference.around(model::predict), one.image(), stopping(stop));
+            } catch (CancellationException e) {
+                return null;
+            }
             dice.add(id, foreground(masks(logits, first == 1), first), foreground(truth, first));
             listener.validating(new Validating(id, n + 1, cases.size(), false));
         }
@@ -65,6 +69,15 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
             perClass.put(names.get(c), dice.spreads().get(c).mean());
         }
         return new Result(dice.mean(), perClass);
+    }
+
+    /** Returns a listener that ends the inference with a {@link CancellationException} when it is told to stop. */
+    static WindowListener stopping(BooleanSupplier stop) {
+        return (done, total) -> {
+            if (stop.getAsBoolean()) {
+                throw new CancellationException("stopped");
+            }
+        };
     }
 
     /** Returns 1 where a channel is predicted: its logit is positive, or the largest, the first of equals. */

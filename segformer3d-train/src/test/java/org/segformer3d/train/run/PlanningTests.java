@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -91,7 +92,7 @@ class PlanningTests {
 
     @Test
     void a_plan_says_what_the_experiment_leaves_open() throws IOException {
-        Planning planned = Planning.of(config());
+        Planning planned = Planning.of(config(), done -> {});
 
         Plan plan = planned.plan().orElseThrow();
         assertThat(plan.preprocessing().axes()).containsExactly(2, 1, 0);
@@ -112,7 +113,7 @@ class PlanningTests {
                         "dataset_parameters.preprocessing.spacing=[5, 2, 2]")
                 .withOverrides(List.of("training_parameters.num_epochs=2"));
 
-        ExperimentConfig planned = Planning.of(config).config();
+        ExperimentConfig planned = Planning.of(config, done -> {}).config();
 
         assertThat(planned.dataset().patch()).isEqualTo(new Grid(16, 32, 32));
         assertThat(planned.validation().roi()).isEqualTo(new Grid(16, 32, 32));
@@ -131,7 +132,7 @@ class PlanningTests {
         assertThat(text).startsWith("#").contains("normalization: z_score");
         Files.writeString(file, text.replace("normalization: z_score", "normalization: min_max"));
 
-        Planning planned = Planning.of(config("dataset_parameters.plan='" + file + "'"));
+        Planning planned = Planning.of(config("dataset_parameters.plan='" + file + "'"), done -> {});
 
         assertThat(planned.config().dataset().preprocessing().normalization()).isEqualTo(Normalization.minMax());
         assertThat(PlanFile.read(file)).isEqualTo(planned.plan().orElseThrow());
@@ -149,21 +150,41 @@ class PlanningTests {
     }
 
     @Test
+    void a_training_tells_of_its_planning_which_can_be_stopped_before_anything_is_written() {
+        List<String> told = new ArrayList<>();
+        ProgressListener listener = new ProgressListener() {
+            @Override
+            public void planning(int done, int cases) {
+                told.add(done + "/" + cases);
+            }
+        };
+        TrainerOptions options = TrainerOptions.defaults().listenedBy(listener).stoppingWhen(() -> told.size() == 3);
+
+        assertThatThrownBy(() -> Trainer.run(config(), options, new FakeBackend()))
+                .isInstanceOf(CancellationException.class)
+                .hasMessageContaining("nothing was written");
+
+        assertThat(told).containsExactly("1/8", "2/8", "3/8");
+        assertThat(folder.resolve("run")).doesNotExist();
+    }
+
+    @Test
     void says_how_to_make_a_plan_that_is_missing_and_which_key_is_wrong() throws IOException {
         Path file = folder.resolve("none.yaml");
         ExperimentConfig config = config("dataset_parameters.plan='" + file + "'");
-        assertThatThrownBy(() -> Planning.of(config))
+        assertThatThrownBy(() -> Planning.of(config, done -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContainingAll("none.yaml", "segformer3d plan");
         Files.writeString(
                 file, "plan_version: 1\npreprocessing: {spacing: [1, 1]}\npatch_size: [8, 8, 8]\nbatch_size: 2\n");
-        assertThatThrownBy(() -> Planning.of(config))
+        assertThatThrownBy(() -> Planning.of(config, done -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContainingAll("none.yaml", "preprocessing.spacing")
                 .message()
                 .doesNotContain("\n");
         assertThatThrownBy(() -> Planning.of(
-                        config("dataset_parameters.dataset_type=brats2017_seg", "model_parameters.num_classes=3")))
+                        config("dataset_parameters.dataset_type=brats2017_seg", "model_parameters.num_classes=3"),
+                        done -> {}))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("dataset_parameters.plan");
     }
