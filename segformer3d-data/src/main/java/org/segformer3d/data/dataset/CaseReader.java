@@ -89,12 +89,7 @@ public final class CaseReader {
             throw new VolumeFormatException(file, e.getMessage(), e);
         }
         Geometry found = label.geometry();
-        if (!found.size().equals(image.size())) {
-            throw new DatasetException(
-                    file,
-                    "found " + found.size() + " voxels, expected " + image.size() + " as in the image of case '"
-                            + one.id() + "'");
-        }
+        requireSize(one, file, found, image);
         double[] spacing = image.spacing();
         double tolerance = Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 2;
         if (!isArray(file) && !image.coincidesWith(found, tolerance)) {
@@ -105,6 +100,35 @@ public final class CaseReader {
                     image.affine());
         }
         return label.withGeometry(image);
+    }
+
+    /**
+     * Checks by their headers alone that the files of a case have the same size; those of arrays, which have none, aren't looked at.
+     *
+     * @throws DatasetException when a file's size isn't the first image's
+     * @throws VolumeFormatException when a header isn't readable
+     * @throws IOException when reading fails
+     */
+    public static void requireOneSize(Case one) throws IOException {
+        List<Path> files = new ArrayList<>(one.images());
+        one.label().ifPresent(files::add);
+        Geometry image = null;
+        for (Path file : files) {
+            Optional<Geometry> found = readGeometry(file);
+            if (found.isPresent() && image != null) {
+                requireSize(one, file, found.get(), image);
+            }
+            image = image == null ? found.orElse(null) : image;
+        }
+    }
+
+    private static void requireSize(Case one, Path file, Geometry found, Geometry image) throws DatasetException {
+        if (!found.size().equals(image.size())) {
+            throw new DatasetException(
+                    file,
+                    "found " + found.size() + " voxels, expected " + image.size() + " as in the image of case '"
+                            + one.id() + "'");
+        }
     }
 
     /**

@@ -93,9 +93,9 @@ public final class PatchLoader implements AutoCloseable {
         }
         if (batchesPerEpoch() == 0) {
             throw ConfigException.of(
-                    "batch size",
+                    "batch_size",
                     spec.batchSize() + " with only " + source.size() * spec.samplesPerCase() + " samples per epoch",
-                    "at most as many as there are samples, or drop_last off");
+                    "at most as many as there are samples, or drop_last: false");
         }
         this.sampler = new PatchSampler(spec.patch(), spec.foregroundFraction());
         this.seen = new AtomicIntegerArray(source.size());

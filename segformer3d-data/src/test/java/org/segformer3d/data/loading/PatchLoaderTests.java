@@ -238,7 +238,7 @@ class PatchLoaderTests {
         void that_would_have_no_batch_are_refused_at_once() {
             assertThatThrownBy(() -> new PatchLoader(new NoiseCases(3), LABELS, spec(4, true, true, 0, 1, 1)))
                     .isInstanceOf(ConfigException.class)
-                    .hasMessageContainingAll("batch size", "4", "3 samples");
+                    .hasMessageContainingAll("batch_size", "4", "3 samples");
             assertThatThrownBy(() -> new PatchLoader(new NoiseCases(0), LABELS, spec(1, true, false, 0, 1, 1)))
                     .isInstanceOf(ConfigException.class);
         }

@@ -235,7 +235,12 @@ final class ExperimentKeys {
                 false,
                 true,
                 "With load_model_only and a checkpoint of ours: whether the optimizer's state is loaded, too."));
-        add(integer(t + "print_every", 200L, 1, true, "Steps between two lines of the log."));
+        add(integer(
+                t + "print_every",
+                200L,
+                1,
+                true,
+                "Steps between two lines that tell loss, rate and gradient norm of a step."));
         add(bool(
                 t + "calculate_metrics",
                 true,

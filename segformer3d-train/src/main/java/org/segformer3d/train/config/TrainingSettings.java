@@ -8,7 +8,7 @@ import java.util.OptionalDouble;
  *
  * @param seed of everything random
  * @param epochs epochs to train, the cutoff considered
- * @param printEvery steps between two log lines
+ * @param printEvery steps between two lines that tell of a step
  * @param accumulatedBatches batches that make one step
  * @param clipNorm largest gradient norm, empty for no clipping
  * @param emaDecay decay of the averaged weights, empty for none

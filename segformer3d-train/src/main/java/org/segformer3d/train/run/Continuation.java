@@ -3,9 +3,11 @@ package org.segformer3d.train.run;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.segformer3d.train.config.ExperimentConfig;
 
 /**
@@ -28,10 +30,12 @@ record Continuation(ExperimentConfig config, TrainingData data, int processes, P
                 ExperimentConfig.of(checkpoint.configuration(), folder).toFlatMap();
         Map<String, Object> now = config.toFlatMap();
         List<String> changed = new ArrayList<>();
-        for (Map.Entry<String, Object> entry : now.entrySet()) {
-            String key = entry.getKey();
+        // Keys inside of maps, such as preprocessing, may be there in only one of them.
+        Set<String> keys = new LinkedHashSet<>(before.keySet());
+        keys.addAll(now.keySet());
+        for (String key : keys) {
             Object old = before.get(key);
-            if (Objects.equals(old, entry.getValue())) {
+            if (Objects.equals(old, now.get(key))) {
                 continue;
             }
             boolean decisive = key.startsWith("model_parameters")
@@ -42,7 +46,7 @@ record Continuation(ExperimentConfig config, TrainingData data, int processes, P
             if (decisive || resumes && followed) {
                 throw new RunFolderException(
                         folder,
-                        "can't go on from the checkpoint: " + key + " was " + old + " and is now " + entry.getValue()
+                        "can't go on from the checkpoint: " + key + " was " + old + " and is now " + now.get(key)
                                 + "; set it back, or start a new run in another folder");
             }
             changed.add(key);

@@ -29,8 +29,12 @@ final class RunProvenance {
         this.file = file;
     }
 
-    /** Opens what earlier parts of the run wrote; nothing is written yet. */
-    static RunProvenance open(Path file) throws IOException {
+    /**
+     * Opens what earlier parts of the run wrote; nothing is written yet.
+     *
+     * @param resumes whether there is a checkpoint, so that the data must be what they were
+     */
+    static RunProvenance open(Path file, boolean resumes) throws IOException {
         RunProvenance provenance = new RunProvenance(file);
         if (Files.isRegularFile(file)) {
             try {
@@ -38,7 +42,7 @@ final class RunProvenance {
                 if (map.get(RUNS) instanceof List<?> list) {
                     provenance.runs.addAll(list);
                 }
-                if (map.get(FILES) instanceof List<?> list) {
+                if (resumes && map.get(FILES) instanceof List<?> list) {
                     for (Object one : list) {
                         Map<String, Object> entry = new LinkedHashMap<>();
                         ((Map<?, ?>) one).forEach((key, value) -> entry.put(String.valueOf(key), value));

@@ -13,6 +13,7 @@ import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.cache.VolumeCache;
 import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.PublishedSplit;
 import org.segformer3d.data.dataset.SegmentationDataset;
@@ -28,6 +29,7 @@ import org.segformer3d.data.preprocessing.Preprocessor;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.DatasetSettings.SplitSettings;
 import org.segformer3d.train.config.ExperimentConfig;
+import org.segformer3d.train.schedule.ScheduleSpec;
 
 /**
  * The data of an experiment: who trains, validates and tests, and what the channels mean.
@@ -68,6 +70,7 @@ record TrainingData(
         TrainingData data =
                 settings.type().isOfficial() ? official(settings, config.model()) : folder(settings, config.model());
         requireChannels(config.model(), data.labels());
+        requireDice(config, data.validation().size() > 0);
         if (config.validation().choosesPostprocessing()
                 && data.validationFiles().isEmpty()) {
             throw ConfigException.of(
@@ -102,10 +105,17 @@ record TrainingData(
                 .orElseGet(() -> labels(dataset, settings.labels().softmax()));
         Split split = split(settings, dataset);
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
+        List<Case> trainingFiles = dataset.select(split.train());
         List<Case> validationFiles = dataset.select(split.validation());
-        FileCases training = new FileCases(dataset.select(split.train()), channels, preprocessor);
-        FileCases validation = new FileCases(validationFiles, channels, preprocessor);
         List<Case> test = dataset.select(split.test());
+        for (List<Case> cases : List.of(trainingFiles, validationFiles, test)) {
+            for (Case one : cases) {
+                // Now, rather than at the first validation or after the last epoch.
+                CaseReader.requireOneSize(one);
+            }
+        }
+        FileCases training = new FileCases(trainingFiles, channels, preprocessor);
+        FileCases validation = new FileCases(validationFiles, channels, preprocessor);
         return new TrainingData(
                 dataset.name(),
                 dataset.channels(),
@@ -283,6 +293,22 @@ record TrainingData(
                     "model_parameters.num_classes",
                     model.numClasses(),
                     labels.channels() + ", one for each of " + String.join(", ", labels.names()));
+        }
+    }
+
+    /** Refuses what is judged by the validation Dice where none is measured. */
+    private static void requireDice(ExperimentConfig config, boolean validates) {
+        if (validates && config.validation().dice()) {
+            return;
+        }
+        String why = ", as there is no validation Dice ("
+                + (validates ? "training_parameters.calculate_metrics is false)" : "no validation cases)");
+        if (config.training().earlyStop().isPresent()) {
+            throw ConfigException.of("training_parameters.early_stop.enabled", true, "false" + why);
+        }
+        if (config.schedule().kind() == ScheduleSpec.Kind.PLATEAU
+                && config.schedule().watched() == ScheduleSpec.Watched.DICE) {
+            throw ConfigException.of("train_scheduler.mode", "max", "min" + why);
         }
     }
 

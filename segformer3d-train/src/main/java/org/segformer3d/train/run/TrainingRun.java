@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -56,13 +57,9 @@ import org.segformer3d.train.schedule.LearningRateSchedule;
 import org.segformer3d.train.schedule.ScheduleSpec.Watched;
 import org.segformer3d.train.tracking.EpochRecord;
 import org.segformer3d.train.tracking.Tracker;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** One run under way: the session, the loader, the trackers and the position. Used once, by one thread. */
 final class TrainingRun implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(TrainingRun.class);
-
     /** How long after an operation of several processes failed it is known at the latest which one is gone. */
     private static final Duration KNOWN_AFTER = Duration.ofSeconds(5);
 
@@ -338,7 +335,7 @@ final class TrainingRun implements AutoCloseable {
                     .message("hashing the data, " + (bytes >> 30) + " GiB, for provenance.json; output.hash_data=false"
                             + " leaves that out");
         }
-        RunProvenance.open(folder.file("provenance.json"))
+        RunProvenance.open(folder.file("provenance.json"), isResumed)
                 .write(run, general, data.files(), config.output().hashData());
     }
 
@@ -555,14 +552,16 @@ final class TrainingRun implements AutoCloseable {
                         pace.remaining(stepsLeft, validationsAfter(epoch)),
                         pace.waitShare(loader.waitNanos())));
         if (steps % config.training().printEvery() == 0) {
-            LOG.info(
-                    "epoch {} of {}, step {}, loss {}, learning rate {}, gradient norm {}",
-                    epoch + 1,
-                    epochs,
-                    steps,
-                    (float) loss,
-                    (float) rate,
-                    (float) norm);
+            options.listener()
+                    .message(String.format(
+                            Locale.ROOT,
+                            "step %d, epoch %d/%d: loss %.4f, rate %.2e, gradient norm %.3g",
+                            steps,
+                            epoch + 1,
+                            epochs,
+                            loss,
+                            rate,
+                            norm));
         }
     }
 

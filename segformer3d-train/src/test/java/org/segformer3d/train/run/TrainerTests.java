@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.assertj.core.api.InstanceOfAssertFactories;
 import org.junit.jupiter.api.BeforeAll;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
@@ -30,6 +32,10 @@ import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.Split;
 import org.segformer3d.data.io.Sha256;
+import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.volume.Affine;
+import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.Evaluation;
@@ -270,6 +276,20 @@ class TrainerTests {
         }
 
         @Test
+        void saysHowEverySoManiethStepWent() throws IOException {
+            List<String> messages = new ArrayList<>();
+
+            Trainer.run(config("training_parameters.print_every=3"), telling(messages), backend);
+
+            assertThat(messages)
+                    .filteredOn(line -> line.startsWith("step "))
+                    .hasSize(5)
+                    .first()
+                    .asString()
+                    .matches("step 3, epoch 1/4: loss \\d\\.\\d{4}, rate 1\\.00e-04, gradient norm \\S+");
+        }
+
+        @Test
         void trainsEveryEpochAtItsScheduledRate() throws IOException {
             train(
                     "warmup_scheduler={enabled: true, warmup_epochs: 2}",
@@ -485,6 +505,42 @@ class TrainerTests {
         }
 
         @Test
+        void onRequestAmidAValidationDoesNotWaitForItsEnd() throws IOException {
+            // A validation of one case, window by window.
+            String[] windows = {"sliding_window_inference={roi: 16, sw_batch_size: 1}"};
+            String straight = train("output.run_dir='" + folder.resolve("straight") + "'", windows[0])
+                    .weightsHash();
+            AtomicInteger steps = new AtomicInteger();
+            AtomicInteger asked = new AtomicInteger();
+            ProgressListener counting = new ProgressListener() {
+                @Override
+                public void step(Step step) {
+                    steps.incrementAndGet();
+                }
+            };
+
+            TrainingOutcome stopped = Trainer.run(
+                    config(windows),
+                    TrainerOptions.defaults()
+                            .listenedBy(counting)
+                            .stoppingWhen(() -> steps.get() == 4 && asked.incrementAndGet() >= 4),
+                    backend);
+
+            assertThat(stopped.end()).isEqualTo(End.STOPPED);
+            assertThat(asked)
+                    .as("the fourth question is the last but that of the run's end")
+                    .hasValueBetween(4, 5);
+            assertThat(stopped.bestDice()).isEmpty();
+            assertThat(Checkpoint.read(folder.resolve("run/checkpoints/last"))
+                            .position()
+                            .batches())
+                    .isEqualTo(4);
+            TrainingOutcome resumed = resume(windows);
+            assertThat(resumed.weightsHash()).isEqualTo(straight);
+            assertThat(resumed.steps()).isEqualTo(16);
+        }
+
+        @Test
         void onALossThatIsNoNumberNamesTheCasesAndKeepsTheLastGoodState() throws IOException {
             backend.loss = n -> n == 6 ? Double.NaN : 1;
 
@@ -619,6 +675,15 @@ class TrainerTests {
         }
 
         @Test
+        void aSettingThatIsLeftOutNowIsRefused() throws IOException {
+            train("training_parameters.num_epochs=1", "dataset_parameters.preprocessing={normalization: min_max}");
+
+            assertThatThrownBy(() -> resume())
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining("dataset_parameters.preprocessing.orientation was ras and is now null");
+        }
+
+        @Test
         void otherDataAreRefused() throws IOException {
             train("training_parameters.num_epochs=1");
             Path other = folder.resolve("other");
@@ -645,6 +710,23 @@ class TrainerTests {
                     .isInstanceOf(RunFolderException.class)
                     .hasMessageContaining("phantom_002.nii.gz has another content");
             assertThat(resume(root, "output.hash_data=false").epochs()).isEqualTo(4);
+        }
+
+        @Test
+        void dataMayBeMendedAsLongAsThereIsNoCheckpoint() throws IOException {
+            Path copy = folder.resolve("copy");
+            new PhantomDataset(7, 3).write(copy);
+            String root = "dataset_parameters.root='" + copy + "'";
+            Path label = copy.resolve("labelsTr/phantom_002.nii.gz");
+            byte[] good = Files.readAllBytes(label);
+            // Its header, which is looked at before, remains.
+            Files.write(label, Arrays.copyOf(good, good.length - 30));
+            String all = "dataset_parameters.split={test_fraction: 0, validation_fraction: 0}";
+            assertThatThrownBy(() -> train(root, all)).hasMessageContaining("phantom_002");
+
+            Files.write(label, good);
+
+            assertThat(resume(root, all).epochs()).isEqualTo(4);
         }
 
         @Test
@@ -898,9 +980,11 @@ class TrainerTests {
         @CsvSource(delimiter = '|', textBlock = """
                         model_parameters.num_classes=2 | num_classes: found 2, expected 3, one for each of background, organ, lesion
                         model_parameters.in_channels=4 | in_channels: found 4, expected 1
-                        dataset_parameters.train_dataloader_args.batch_size=9 | batch size: found 9 with only 8 samples per epoch
+                        dataset_parameters.train_dataloader_args.batch_size=9 | batch_size: found 9 with only 8 samples per epoch
                         validation.choose_postprocessing=true dataset_parameters.split.validation_fraction=0 | validation.choose_postprocessing: found true, expected false, as there are no validation cases
                         dataset_parameters.root=null   | dataset_parameters.root: found null
+                        training_parameters.early_stop.enabled=true training_parameters.calculate_metrics=false | early_stop.enabled: found true, expected false, as there is no validation Dice (training_parameters.calculate_metrics is false)
+                        train_scheduler.scheduler_type=reducelronplateau train_scheduler.mode=max dataset_parameters.split.validation_fraction=0 | train_scheduler.mode: found max, expected min, as there is no validation Dice (no validation cases)
                         """)
         void areRefusedBeforeTheRunFolderIsMade(String change, String expected) {
             assertThatThrownBy(() -> train(change.split(" ")))
@@ -914,6 +998,21 @@ class TrainerTests {
             assertThatThrownBy(() -> train("dataset_parameters.root=/no/such/data"))
                     .isInstanceOf(DatasetException.class)
                     .hasMessageContaining("/no/such/data");
+        }
+
+        @Test
+        void aTestCaseWhoseLabelHasAnotherSizeIsNamedBeforeTheRunFolderIsMade() throws IOException {
+            Path copy = folder.resolve("copy");
+            new PhantomDataset(7, 3).write(copy);
+            TrainingData seen = TrainingData.open(config("dataset_parameters.root='" + copy + "'"));
+            Path label = seen.test().get(0).label().orElseThrow();
+            NiftiWriter.writeLabels(
+                    label, Volume.of(new float[24], 1, Geometry.of(new Grid(2, 3, 4), Affine.IDENTITY)));
+
+            assertThatThrownBy(() -> train("dataset_parameters.root='" + copy + "'"))
+                    .isInstanceOf(DatasetException.class)
+                    .hasMessageContainingAll(label.getFileName().toString(), "found 2×3×4 voxels, expected ");
+            assertThat(folder.resolve("run")).doesNotExist();
         }
 
         @Test
