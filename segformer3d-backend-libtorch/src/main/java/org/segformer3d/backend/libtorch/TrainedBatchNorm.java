@@ -1,12 +1,10 @@
 package org.segformer3d.backend.libtorch;
 
 import java.util.function.Supplier;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.T_TensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
-import org.bytedeco.pytorch.TensorOptional;
-import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
 
@@ -86,44 +84,75 @@ final class TrainedBatchNorm {
      * @param dy overwritten by what is returned
      */
     Tensor backward(Workers workers, Tensor rows, Statistics statistics, Tensor dy) {
-        T_TensorTensorTensor_T found = torch.native_batch_norm_backward(
-                Products.column(dy),
-                Products.column(rows),
-                Functional.some(weight),
-                new TensorOptional(),
-                new TensorOptional(),
-                Functional.some(statistics.mean()),
-                Functional.some(statistics.inverse()),
-                true,
-                BlockSpec.NORM_EPSILON,
-                Products.mask(false, true, true));
-        weightGradient.get().add_(found.get1());
-        biasGradient.get().add_(found.get2());
-        Tensor sums = torch.stack(new TensorVector(found.get2(), found.get1()));
+        Tensor sums = sums(workers, rows, statistics, dy);
+        biasGradient.get().add_(sums.select(0, 0));
+        weightGradient.get().add_(sums.select(0, 1));
         if (shared != null) {
             sums = shared.sums(sums);
         }
         return inputGradient(workers, rows, statistics, dy, sums.select(0, 0), sums.select(0, 1));
     }
 
-    /** dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n) as dy·g + x·b + c, a slab at a time. */
+    /**
+     * Returns Σdy and Σ(dy·x̂), (2,C).
+     *
+     * <p>libtorch's own kernel adds up row after row; what that rounds away would be missing from every row of dx alike, and the sums of
+     * dx, which are gradients of biases before it, would consist of that.
+     */
+    private static Tensor sums(Workers workers, Tensor rows, Statistics statistics, Tensor dy) {
+        Tensor parts =
+                torch.empty(new long[] {slabs(rows), 2, rows.size(1)}, rows.options(), new MemoryFormatOptional());
+        each(workers, rows, (i, from, size) -> {
+            Tensor own = dy.narrow(0, from, size);
+            Tensor along = rows.narrow(0, from, size).sub(statistics.mean()).mul_(own);
+            parts.select(0, i).select(0, 0).copy_(own.sum(0));
+            parts.select(0, i).select(0, 1).copy_(along.sum(0));
+        });
+        Tensor sums = parts.sum(0);
+        sums.select(0, 1).mul_(statistics.inverse());
+        return sums;
+    }
+
+    /** dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n) as dy·g + x·b + c. */
     private Tensor inputGradient(
             Workers workers, Tensor rows, Statistics statistics, Tensor dy, Tensor sum, Tensor along) {
         Scalar share = new Scalar(1.0 / statistics.places());
         Tensor g = scale(statistics);
         Tensor b = g.mul(statistics.inverse()).mul_(along.mul(share)).neg_();
         Tensor c = g.mul(sum.mul(share)).add_(b.mul(statistics.mean())).neg_();
-        long slab = Math.max(1, SLAB_ELEMENTS / rows.size(1));
-        workers.divide((rows.size(0) + slab - 1) / slab, (worker, first, count) -> {
-            for (long i = first; i < first + count; i++) {
-                long from = i * slab;
-                long size = Math.min(slab, rows.size(0) - from);
-                LibtorchBackend.scoped(() -> dy.narrow(0, from, size)
+        each(
+                workers,
+                rows,
+                (i, from, size) -> dy.narrow(0, from, size)
                         .mul_(g)
                         .addcmul_(rows.narrow(0, from, size), b)
                         .add_(c));
+        return dy;
+    }
+
+    private interface Slab {
+        void on(long i, long from, long size);
+    }
+
+    private static long slabs(Tensor rows) {
+        return (rows.size(0) + slab(rows) - 1) / slab(rows);
+    }
+
+    private static long slab(Tensor rows) {
+        return Math.max(1, SLAB_ELEMENTS / rows.size(1));
+    }
+
+    /** Runs over all rows a slab at a time, each in a pointer scope of its own. */
+    private static void each(Workers workers, Tensor rows, Slab action) {
+        long slab = slab(rows);
+        workers.divide(slabs(rows), (worker, first, count) -> {
+            for (long i = first; i < first + count; i++) {
+                long own = i;
+                LibtorchBackend.scoped(() -> {
+                    action.on(own, own * slab, Math.min(slab, rows.size(0) - own * slab));
+                    return null;
+                });
             }
         });
-        return dy;
     }
 }
