@@ -47,40 +47,42 @@ final class SharedBatchNorm {
      */
     TrainedBatchNorm.Statistics measure(Tensor columns, Tensor runningMean, Tensor runningVariance) {
         long channels = columns.size(1);
-        double n = counts ? (double) columns.numel() / channels : 0;
         Tensor mean;
-        Tensor second;
+        Tensor variance;
         if (backend.options().device().type() == Device.Type.CPU) {
             T_TensorTensor_T own = torch.batch_norm_update_stats(
                     columns, new TensorOptional(), new TensorOptional(), BlockSpec.BATCH_NORM_MOMENTUM);
             mean = own.get0().to(ScalarType.Double);
-            second = own.get1().to(ScalarType.Double);
+            variance = own.get1().to(ScalarType.Double);
         } else {
             Tensor exact = columns.transpose(0, 1).reshape(channels, -1).to(ScalarType.Double);
             mean = exact.mean(new long[] {1}, false, new ScalarTypeOptional());
-            second = exact.sub(mean.unsqueeze(1)).square_().mean(new long[] {1}, false, new ScalarTypeOptional());
+            variance = exact.sub(mean.unsqueeze(1)).square_().mean(new long[] {1}, false, new ScalarTypeOptional());
         }
-        second.addcmul_(mean, mean);
+        return together(mean, variance, (double) columns.numel() / channels, runningMean, runningVariance);
+    }
+
+    /**
+     * Puts this process's statistics and the others' together and moves the running ones.
+     *
+     * @param mean in float64, not changed
+     * @param variance in float64, over the process's places; overwritten
+     * @param n how many those are
+     */
+    TrainedBatchNorm.Statistics together(
+            Tensor mean, Tensor variance, double n, Tensor runningMean, Tensor runningVariance) {
+        long channels = mean.size(0);
+        Tensor second = variance.addcmul_(mean, mean);
         Tensor count = torch.ones(new long[] {1}, backend.floating(ScalarType.Double));
-        Tensor sums = Functional.cat(0, mean, second, count).mul_(new Scalar(n));
+        Tensor sums = Functional.cat(0, mean, second, count).mul_(new Scalar(counts ? n : 0));
         collective.sum(sums);
         double places = sums.select(0, 2 * channels).item().toDouble();
         sums.div_(new Scalar(places));
         Tensor sharedMean = sums.narrow(0, 0, channels);
-        Tensor variance = sums.narrow(0, channels, channels)
+        Tensor sharedVariance = sums.narrow(0, channels, channels)
                 .addcmul(sharedMean, sharedMean, new Scalar(-1.0))
                 .clamp_min_(new Scalar(0.0));
-        Tensor inverse =
-                variance.add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_().to(columns.scalar_type());
-        double keep = 1 - BlockSpec.BATCH_NORM_MOMENTUM;
-        runningMean
-                .mul_(new Scalar(keep))
-                .add_(sharedMean.to(columns.scalar_type()), new Scalar(BlockSpec.BATCH_NORM_MOMENTUM));
-        double unbiased = places / Math.max(1, places - 1);
-        runningVariance
-                .mul_(new Scalar(keep))
-                .add_(variance.to(columns.scalar_type()), new Scalar(BlockSpec.BATCH_NORM_MOMENTUM * unbiased));
-        return new TrainedBatchNorm.Statistics(sharedMean.to(columns.scalar_type()), inverse, places);
+        return TrainedBatchNorm.moved(sharedMean, sharedVariance, places, runningMean, runningVariance);
     }
 
     /**

@@ -3,7 +3,7 @@ package org.segformer3d.backend.libtorch;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.T_TensorTensor_T;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
@@ -47,20 +47,54 @@ final class TrainedBatchNorm {
         }
     }
 
-    /** Computes the statistics of a batch and moves the running ones. */
-    Statistics measure(Tensor rows) {
-        if (shared != null) {
-            return shared.measure(Products.column(rows), runningMean, runningVariance);
-        }
-        T_TensorTensor_T found = torch.batch_norm_update_stats(
-                Products.column(rows),
-                Functional.some(runningMean),
-                Functional.some(runningVariance),
-                BlockSpec.BATCH_NORM_MOMENTUM);
+    /**
+     * Computes the statistics of a batch and moves the running ones.
+     *
+     * <p>libtorch's own kernels add up a channels-last map row after row. What that rounds away shifts every row alike: the gradients of
+     * biases before this, sums of rows that nearly cancel, would consist of it.
+     */
+    Statistics measure(Workers workers, Tensor rows) {
+        double n = rows.size(0);
+        Tensor mean = totals(
+                        workers,
+                        rows,
+                        1,
+                        (from, size, target) -> target.select(0, 0)
+                                .copy_(rows.narrow(0, from, size).sum(0)))
+                .select(0, 0)
+                .div_(new Scalar(n));
+        Tensor near = mean.to(rows.scalar_type());
+        Tensor variance = totals(
+                        workers,
+                        rows,
+                        1,
+                        (from, size, target) -> target.select(0, 0)
+                                .copy_(rows.narrow(0, from, size)
+                                        .sub(near)
+                                        .square_()
+                                        .sum(0)))
+                .select(0, 0)
+                .div_(new Scalar(n));
+        return shared == null
+                ? moved(mean, variance, n, runningMean, runningVariance)
+                : shared.together(mean, variance, n, runningMean, runningVariance);
+    }
+
+    /**
+     * Moves the running statistics.
+     *
+     * @param mean in float64
+     * @param variance in float64, over all places
+     */
+    static Statistics moved(Tensor mean, Tensor variance, double places, Tensor runningMean, Tensor runningVariance) {
+        Scalar keep = new Scalar(1 - BlockSpec.BATCH_NORM_MOMENTUM);
+        double unbiased = places / Math.max(1, places - 1);
+        runningMean.mul_(keep).add_(mean, new Scalar(BlockSpec.BATCH_NORM_MOMENTUM));
+        runningVariance.mul_(keep).add_(variance, new Scalar(BlockSpec.BATCH_NORM_MOMENTUM * unbiased));
         return new Statistics(
-                found.get0().detach(),
-                found.get1().add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_(),
-                rows.size(0));
+                mean.to(runningMean.scalar_type()),
+                variance.add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_().to(runningMean.scalar_type()),
+                places);
     }
 
     /** Moves the running mean as if every row had been larger by a constant (C) when the batch was measured. */
@@ -84,7 +118,17 @@ final class TrainedBatchNorm {
      * @param dy overwritten by what is returned
      */
     Tensor backward(Workers workers, Tensor rows, Statistics statistics, Tensor dy) {
-        Tensor sums = sums(workers, rows, statistics, dy);
+        // Σdy and Σ(dy·x̂)
+        Tensor sums = totals(workers, rows, 2, (from, size, target) -> {
+            Tensor own = dy.narrow(0, from, size);
+            target.select(0, 0).copy_(own.sum(0));
+            target.select(0, 1)
+                    .copy_(rows.narrow(0, from, size)
+                            .sub(statistics.mean())
+                            .mul_(own)
+                            .sum(0));
+        });
+        sums.select(0, 1).mul_(statistics.inverse());
         biasGradient.get().add_(sums.select(0, 0));
         weightGradient.get().add_(sums.select(0, 1));
         if (shared != null) {
@@ -93,33 +137,13 @@ final class TrainedBatchNorm {
         return inputGradient(workers, rows, statistics, dy, sums.select(0, 0), sums.select(0, 1));
     }
 
-    /**
-     * Returns Σdy and Σ(dy·x̂), (2,C).
-     *
-     * <p>libtorch's own kernel adds up row after row; what that rounds away would be missing from every row of dx alike, and the sums of
-     * dx, which are gradients of biases before it, would consist of that.
-     */
-    private static Tensor sums(Workers workers, Tensor rows, Statistics statistics, Tensor dy) {
-        Tensor parts =
-                torch.empty(new long[] {slabs(rows), 2, rows.size(1)}, rows.options(), new MemoryFormatOptional());
-        each(workers, rows, (i, from, size) -> {
-            Tensor own = dy.narrow(0, from, size);
-            Tensor along = rows.narrow(0, from, size).sub(statistics.mean()).mul_(own);
-            parts.select(0, i).select(0, 0).copy_(own.sum(0));
-            parts.select(0, i).select(0, 1).copy_(along.sum(0));
-        });
-        Tensor sums = parts.sum(0);
-        sums.select(0, 1).mul_(statistics.inverse());
-        return sums;
-    }
-
     /** dx = g·(dy − Σdy/n − x̂·Σ(dy·x̂)/n) as dy·g + x·b + c. */
     private Tensor inputGradient(
             Workers workers, Tensor rows, Statistics statistics, Tensor dy, Tensor sum, Tensor along) {
         Scalar share = new Scalar(1.0 / statistics.places());
         Tensor g = scale(statistics);
         Tensor b = g.mul(statistics.inverse()).mul_(along.mul(share)).neg_();
-        Tensor c = g.mul(sum.mul(share)).add_(b.mul(statistics.mean())).neg_();
+        Tensor c = g.mul(sum.mul(share)).add_(b.mul(statistics.mean())).neg_().to(dy.scalar_type());
         each(
                 workers,
                 rows,
@@ -128,6 +152,21 @@ final class TrainedBatchNorm {
                         .addcmul_(rows.narrow(0, from, size), b)
                         .add_(c));
         return dy;
+    }
+
+    private interface Part {
+        /** @param target (k,C) */
+        void into(long from, long size, Tensor target);
+    }
+
+    /** Returns k sums of each column, (k,C) in float64, of the parts that are made of a slab each. */
+    private static Tensor totals(Workers workers, Tensor rows, long k, Part part) {
+        Tensor parts = torch.empty(
+                new long[] {slabs(rows), k, rows.size(1)},
+                rows.options().dtype(new ScalarTypeOptional(torch.ScalarType.Double)),
+                new MemoryFormatOptional());
+        each(workers, rows, (i, from, size) -> part.into(from, size, parts.select(0, i)));
+        return parts.sum(0);
     }
 
     private interface Slab {

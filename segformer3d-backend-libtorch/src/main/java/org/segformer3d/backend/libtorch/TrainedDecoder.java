@@ -185,7 +185,7 @@ final class TrainedDecoder {
         batch = samples;
         wide = kept.place(backend.floating(), batch * grids.get(0).tokens(), spec.dim());
         Inside made = inside();
-        statistics = batchNorm.measure(made.wide()).keptBy(kept);
+        statistics = batchNorm.measure(products.workers(), made.wide()).keptBy(kept);
         batchNorm.shiftRunningMean(constants());
         if (!recomputes) {
             made.keptBy(kept);

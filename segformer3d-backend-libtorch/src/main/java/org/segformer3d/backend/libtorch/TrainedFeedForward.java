@@ -48,7 +48,7 @@ final class TrainedFeedForward implements TrainedHalf {
         x = kept.keep(input);
         grid = size;
         Tensor made = mix();
-        statistics = batchNorm.measure(made).keptBy(kept);
+        statistics = batchNorm.measure(workers, made).keptBy(kept);
         if (!recomputes) {
             mixed = made;
         }
