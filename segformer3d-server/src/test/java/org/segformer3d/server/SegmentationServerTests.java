@@ -181,8 +181,12 @@ class SegmentationServerTests {
             tiny.get("/health");
             tiny.post("/segment", scan);
             String text = "";
-            // The request is counted after its answer has been sent.
-            for (int n = 0; n < 500 && !text.contains("route=\"/segment\",status=\"200\""); n++) {
+            // The request and its job are counted after the answer has been sent.
+            for (int n = 0;
+                    n < 500
+                            && !(text.contains("route=\"/segment\",status=\"200\"")
+                                    && text.contains("segformer3d_jobs_total{state=\"done\"}"));
+                    n++) {
                 text = TinyServer.text(tiny.get("/metrics"));
                 Thread.sleep(10);
             }
