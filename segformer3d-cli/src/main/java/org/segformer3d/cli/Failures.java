@@ -16,6 +16,7 @@ import java.util.concurrent.ExecutionException;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.loading.LoadingException;
+import org.segformer3d.train.run.TrainingDivergedException;
 import picocli.CommandLine;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.ParameterException;
@@ -107,6 +108,7 @@ final class Failures {
         }
         boolean expected = cause instanceof ConfigException
                 || cause instanceof BackendException
+                || cause instanceof TrainingDivergedException
                 || cause instanceof FileSystemException
                 || cause instanceof FileNotFoundException
                 || cause instanceof IOException
