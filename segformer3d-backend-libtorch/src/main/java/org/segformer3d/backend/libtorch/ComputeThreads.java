@@ -61,8 +61,8 @@ final class ComputeThreads {
         if (state[TOLD] != threads) {
             if (state[TOLD] == 0) {
                 // Asked first, because libtorch overwrites the number at a thread's first use, by the one that any
-                // other thread was
-                // told last. Sums then depend on what was computed before: a resumed run would end with other bits.
+                // other thread was told last. Sums then depend on what was computed before: a resumed run would end
+                // with other bits.
                 torch.get_num_threads();
             }
             torch.set_num_threads(threads);

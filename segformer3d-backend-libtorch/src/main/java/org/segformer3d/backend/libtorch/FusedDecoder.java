@@ -148,7 +148,7 @@ final class FusedDecoder {
                 own.add_(bias);
             }
             Tensor wide = each(w, own.view((long) slices * grid.height(), grid.width(), e));
-            eachInto(
+            Products.eachHereInto(
                     rows.narrow(0, offset + (long) from, slices),
                     h,
                     wide.view(slices, grid.height(), finest.width() * e));
@@ -223,11 +223,7 @@ final class FusedDecoder {
     private static Tensor each(Tensor matrix, Tensor stack) {
         Tensor result = torch.empty(
                 new long[] {stack.size(0), matrix.size(0), stack.size(2)}, stack.options(), new MemoryFormatOptional());
-        eachInto(result, matrix, stack);
+        Products.eachHereInto(result, matrix, stack);
         return result;
-    }
-
-    private static void eachInto(Tensor result, Tensor matrix, Tensor stack) {
-        torch.bmm_out(result, matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
     }
 }

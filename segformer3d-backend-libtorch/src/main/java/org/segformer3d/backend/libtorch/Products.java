@@ -140,10 +140,13 @@ final class Products {
         divide(
                 stack.numel() * matrix.size(0),
                 stack.size(0),
-                (worker, first, count) -> torch.bmm_out(
-                        result.narrow(0, first, count),
-                        matrix.unsqueeze(0).expand(count, matrix.size(0), matrix.size(1)),
-                        stack.narrow(0, first, count)));
+                (worker, first, count) ->
+                        eachHereInto(result.narrow(0, first, count), matrix, stack.narrow(0, first, count)));
+    }
+
+    /** The same without dividing the stack among threads. */
+    static void eachHereInto(Tensor result, Tensor matrix, Tensor stack) {
+        torch.bmm_out(result, matrix.unsqueeze(0).expand(stack.size(0), matrix.size(0), matrix.size(1)), stack);
     }
 
     private void divide(long multiplications, long count, Workers.Range action) {
