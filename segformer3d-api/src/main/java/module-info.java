@@ -6,6 +6,7 @@ module org.segformer3d.api {
     exports org.segformer3d.api.config;
     exports org.segformer3d.api.export;
     exports org.segformer3d.api.model;
+    exports org.segformer3d.api.ops;
     exports org.segformer3d.api.profile;
     exports org.segformer3d.api.tensor;
     exports org.segformer3d.api.training;
