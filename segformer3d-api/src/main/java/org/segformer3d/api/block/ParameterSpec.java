@@ -9,12 +9,13 @@ import org.segformer3d.api.tensor.Shapes;
  *
  * @param name the name within the block, for example {@code query.weight}; within the model the full official name
  * @param shape sizes per axis, empty for a scalar
- * @param role what it is, which decides how it is initialised and whether it is trained
+ * @param role what it is, which decides whether it is trained
+ * @param initialization how its values are drawn before training
  */
-public record ParameterSpec(String name, List<Long> shape, Role role) {
+public record ParameterSpec(String name, List<Long> shape, Role role, Initialization initialization) {
     /** What an entry is. */
     public enum Role {
-        /** Weight (out, in) of a Linear: truncated normal, σ = 0.02, cut at ±2. */
+        /** Weight (out, in) of a Linear; SegFormer3D's truncated normal, σ = 0.02, cut at ±2, which is 100 σ away. */
         LINEAR_WEIGHT,
         /** Bias of a Linear: 0. */
         LINEAR_BIAS,
@@ -45,17 +46,34 @@ public record ParameterSpec(String name, List<Long> shape, Role role) {
     public ParameterSpec {
         Objects.requireNonNull(name, "name");
         Objects.requireNonNull(role, "role");
+        Objects.requireNonNull(initialization, "initialization");
         shape = List.copyOf(shape);
     }
 
-    /** Returns a specification with the shape given as numbers. */
+    /** Returns a specification with the shape given as numbers, initialised as SegFormer3D initialises entries of this role. */
     public static ParameterSpec of(String name, Role role, long... shape) {
-        return new ParameterSpec(name, java.util.Arrays.stream(shape).boxed().toList(), role);
+        return of(name, role, usual(role, shape), shape);
+    }
+
+    /** Returns a specification with the shape given as numbers. */
+    public static ParameterSpec of(String name, Role role, Initialization initialization, long... shape) {
+        return new ParameterSpec(name, java.util.Arrays.stream(shape).boxed().toList(), role, initialization);
+    }
+
+    private static Initialization usual(Role role, long[] shape) {
+        return switch (role) {
+            case LINEAR_WEIGHT -> new Initialization.Normal(0.02);
+            // fan_out = k³·out/groups, and a depth-wise convolution has as many groups as outputs
+            case CONV_WEIGHT -> new Initialization.Normal(Math.sqrt(2.0 / (shape[2] * shape[3] * shape[4] * shape[0])));
+            case DEPTHWISE_CONV_WEIGHT -> new Initialization.Normal(Math.sqrt(2.0 / (shape[2] * shape[3] * shape[4])));
+            case NORM_WEIGHT, RUNNING_VARIANCE -> Initialization.ONE;
+            case LINEAR_BIAS, CONV_BIAS, NORM_BIAS, RUNNING_MEAN, BATCHES_TRACKED -> Initialization.ZERO;
+        };
     }
 
     /** Returns this specification with a prefix before its name. */
     public ParameterSpec prefixed(String prefix) {
-        return new ParameterSpec(prefix + name, shape, role);
+        return new ParameterSpec(prefix + name, shape, role, initialization);
     }
 
     /** Returns the shape as an array. */

@@ -1,6 +1,5 @@
 package org.segformer3d.api.weights;
 
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -9,15 +8,12 @@ import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 
 /**
- * Random initial weights: Linear weights truncated normal (σ = 0.02), Conv3d weights normal with σ = √(2 / fan_out), biases 0,
- * norms 1 and 0.
+ * Random initial weights, drawn as each entry's {@link org.segformer3d.api.block.Initialization} says.
  *
  * <p>Each entry has a random stream of its own, derived from the seed and its name, so the values don't depend on backend, device
  * or the order of entries.
  */
 public final class WeightInitializer {
-    private static final double LINEAR_STD = 0.02;
-
     private WeightInitializer() {}
 
     /**
@@ -41,26 +37,8 @@ public final class WeightInitializer {
         }
         float[] values = new float[Math.toIntExact(spec.elements())];
         SplittableRandom random = new SplittableRandom(stream(seed, spec.name()));
-        switch (spec.role()) {
-            case LINEAR_WEIGHT -> {
-                // The cut at ±2 is 100 σ away: no draw is ever rejected.
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = (float) (LINEAR_STD * random.nextGaussian());
-                }
-            }
-            case CONV_WEIGHT, DEPTHWISE_CONV_WEIGHT -> {
-                long kernel = shape[2] * shape[3] * shape[4];
-                // fan_out = k³·out/groups, and a depth-wise convolution has as many groups as outputs
-                long fanOut = spec.role() == ParameterSpec.Role.CONV_WEIGHT ? kernel * shape[0] : kernel;
-                double std = Math.sqrt(2.0 / fanOut);
-                for (int i = 0; i < values.length; i++) {
-                    values[i] = (float) (std * random.nextGaussian());
-                }
-            }
-            case NORM_WEIGHT, RUNNING_VARIANCE -> Arrays.fill(values, 1);
-            default -> {
-                // zeros
-            }
+        for (int i = 0; i < values.length; i++) {
+            values[i] = spec.initialization().draw(random);
         }
         return HostTensor.of(values, shape);
     }
