@@ -1,0 +1,75 @@
+/* Memory, threads and what the kernels are checked and measured by, as Java calls them. */
+#include "functions.h"
+#include "gemm.h"
+#include "pool.h"
+
+/* Hidden: within this library only. */
+__attribute__((no_builtin)) void *memset(void *to, int byte, unsigned long long n) {
+    u8 *p = to;
+    for (u64 i = 0; i < n; i++) p[i] = (u8)byte;
+    return to;
+}
+__attribute__((no_builtin)) void *memcpy(void *RESTRICT to, const void *RESTRICT from, unsigned long long n) {
+    u8 *RESTRICT p = to;
+    const u8 *RESTRICT q = from;
+    for (u64 i = 0; i < n; i++) p[i] = q[i];
+    return to;
+}
+__attribute__((no_builtin)) void *memmove(void *to, const void *from, unsigned long long n) {
+    u8 *p = to;
+    const u8 *q = from;
+    if (p < q) for (u64 i = 0; i < n; i++) p[i] = q[i];
+    else for (u64 i = n; i > 0; i--) p[i - 1] = q[i - 1];
+    return to;
+}
+#if defined _WIN32
+int _fltused;
+#endif
+
+ENTRY(i64, allocate, i64 bytes) { return os_map(bytes); }
+ENTRY(void, release, i64 address, i64 bytes) { os_unmap(address, bytes); }
+/* GetDirectBufferAddress is entry 230 of JNI's table of functions, in every version of it. */
+EXPORT i64 Java_org_segformer3d_backend_kernels_Kernels_address(void ***env, void *cls UNUSED, void *buffer) {
+    return (i64)((void *(*)(void *, void *))(*env)[230])(env, buffer);
+}
+/* NewDirectByteBuffer is entry 229. */
+EXPORT void *Java_org_segformer3d_backend_kernels_Kernels_buffer(void ***env, void *cls UNUSED, i64 address, i64 bytes) {
+    return ((void *(*)(void *, void *, i64))(*env)[229])(env, (void *)(uptr)address, bytes);
+}
+
+ENTRY(i64, poolBytes, i64 threads) { return pool_size(threads); }
+ENTRY(void, poolOpen, i64 pool, i64 threads) { ((Pool *)(uptr)pool)->threads = threads; }
+ENTRY(void, poolQuit, i64 pool) { __atomic_store_n(&((Pool *)(uptr)pool)->quit, 1, __ATOMIC_RELEASE); }
+ENTRY(i64, poolHelp, i64 pool, i32 thread, i64 spins) {
+    __typeof__(mode_enter()) mode = mode_enter();
+    i64 quit = pool_help((Pool *)(uptr)pool, thread, spins);
+    mode_leave(mode);
+    return quit;
+}
+
+ENTRY(i32, vectorLength) { return VL; }
+
+ENTRY(void, gemm, i64 M, i64 N, i64 K, i64 A, i64 lda, i64 B, i64 bias, i64 C, i64 ldc, i32 add) {
+    gemm(M, CEIL(N, NR), K, P(A), lda, P(B), bias ? P(bias) : 0, P(C), ldc, add ? ADD : STORE);
+}
+ENTRY(void, pack, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack(P(from), ldb, K, N, P(panels)); }
+ENTRY(void, packTransposed, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack_transposed(P(from), ldb, K, N, P(panels)); }
+ENTRY(void, exp2, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, exp2v(ld(P(x) + i))); }
+ENTRY(void, gelu, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, gelu(ld(P(x) + i))); }
+
+/* Multiply-accumulates, without memory, as fast as they go: what the processor's peak is. Returns the number of floating-point operations. */
+ENTRY(i64, peak, i64 rounds, i64 out) {
+    vf acc[VL == 8 ? 12 : 24], a = ld(P(out)), b = ld(P(out) + 16);
+    const int n = VL == 8 ? 12 : 24;
+    UNROLL
+    for (int i = 0; i < n; i++) acc[i] = bc((float)i);
+    for (i64 r = 0; r < rounds; r++) {
+        UNROLL
+        for (int i = 0; i < n; i++) acc[i] = acc[i] * a + b;
+    }
+    vf s = bc(0);
+    UNROLL
+    for (int i = 0; i < n; i++) s += acc[i];
+    st(P(out), s);
+    return rounds * n * VL * 2;
+}
