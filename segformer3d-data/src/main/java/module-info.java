@@ -7,6 +7,7 @@ module org.segformer3d.data {
     exports org.segformer3d.data.cache;
     exports org.segformer3d.data.dataset;
     exports org.segformer3d.data.dicom;
+    exports org.segformer3d.data.format;
     exports org.segformer3d.data.io;
     exports org.segformer3d.data.labels;
     exports org.segformer3d.data.loading;

@@ -4,16 +4,9 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
-import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.api.tensor.Shapes;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.nifti.NiftiHeader;
-import org.segformer3d.data.nifti.NiftiReader;
-import org.segformer3d.data.npy.NpyFile;
-import org.segformer3d.data.npy.NpzFile;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -22,7 +15,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Reads the files of a case: NIfTI, or {@code .npy} and {@code .npz} arrays (D, H, W) or (C, D, H, W) of 1 mm voxels.
+ * Reads the files of a case, of any kind that {@link VolumeFiles} knows.
  *
  * <p>Some converters, ACDC's among them, write the identity, perhaps with signs, as the sform and the true voxel size in {@code pixdim} only.
  * Where a file has such a placeholder and nothing better (no qform, no origin), its axes have {@code pixdim}'s lengths here; files written
@@ -92,7 +85,7 @@ public final class CaseReader {
         requireSize(one, file, found, image);
         double[] spacing = image.spacing();
         double tolerance = Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 2;
-        if (!isArray(file) && !image.coincidesWith(found, tolerance)) {
+        if (readGeometry(file).isPresent() && !image.coincidesWith(found, tolerance)) {
             LOG.warn(
                     "{}: lies at {}, its image at {}; taking it voxel by voxel all the same",
                     file,
@@ -132,34 +125,13 @@ public final class CaseReader {
     }
 
     /**
-     * Reads one image file of any kind that is known, by its name.
+     * Reads one image file of any kind that is known.
      *
      * @throws VolumeFormatException when the file isn't readable
      * @throws IOException when reading fails
      */
     public static Volume read(Path file) throws IOException {
-        if (!isArray(file)) {
-            return withVoxelSize(NiftiReader.read(file));
-        }
-        HostTensor tensor;
-        if (file.toString().toLowerCase(Locale.ROOT).endsWith(".npz")) {
-            Map<String, HostTensor> arrays = NpzFile.read(file);
-            if (arrays.size() != 1) {
-                throw new VolumeFormatException(
-                        file, "found the arrays " + arrays.keySet() + ", expected exactly one to take as an image");
-            }
-            tensor = arrays.values().iterator().next();
-        } else {
-            tensor = NpyFile.read(file);
-        }
-        long[] shape = tensor.shape();
-        if (shape.length != 3 && shape.length != 4 || tensor.elements() == 0) {
-            throw new VolumeFormatException(
-                    file, "found an array of shape " + Shapes.text(shape) + ", expected (D,H,W) or (C,D,H,W)");
-        }
-        int first = shape.length - 3;
-        Grid size = new Grid((int) shape[first], (int) shape[first + 1], (int) shape[first + 2]);
-        return Volume.of(tensor, Geometry.of(size, Affine.IDENTITY));
+        return withVoxelSize(VolumeFiles.read(file));
     }
 
     /**
@@ -169,16 +141,12 @@ public final class CaseReader {
      * @throws IOException when reading fails
      */
     public static Optional<Geometry> readGeometry(Path file) throws IOException {
-        return isArray(file)
-                ? Optional.empty()
-                : Optional.of(NiftiReader.readHeader(file).geometry());
+        return VolumeFiles.readHeader(file).place();
     }
 
     /** Returns how many channels an image file holds. */
     static long channels(Path file) throws IOException {
-        return isArray(file)
-                ? read(file).channels()
-                : NiftiReader.readHeader(file).channels();
+        return VolumeFiles.readHeader(file).channels();
     }
 
     private static Volume withVoxelSize(Volume volume) {
@@ -219,10 +187,5 @@ public final class CaseReader {
             }
         }
         return entries == 3 && affine.determinant() != 0;
-    }
-
-    private static boolean isArray(Path file) {
-        String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-        return name.endsWith(".npy") || name.endsWith(".npz");
     }
 }

@@ -17,6 +17,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import org.segformer3d.data.format.VolumeFiles;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -88,10 +89,10 @@ public final class DatasetReader {
         if (!description.isObject()) {
             throw new DatasetException(json, "expected a JSON object that describes a data set");
         }
-        String ending = description.path("file_ending").asText(".nii.gz");
+        String ending = description.path("file_ending").asText(VolumeFiles.USUAL_ENDING);
         if (ImageNames.extension(Path.of("x" + ending)).isEmpty()) {
             throw new DatasetException(
-                    json, "found file_ending '" + ending + "', expected .nii.gz, .nii, .hdr.gz, .hdr, .npy or .npz");
+                    json, "found file_ending '" + ending + "', expected " + VolumeFiles.endingsText());
         }
         channels = channels(description);
         List<Case> cases;
@@ -125,7 +126,8 @@ public final class DatasetReader {
         if (cases.isEmpty()) {
             throw new DatasetException(
                     root.resolve("imagesTr"),
-                    "no images found, expected .nii.gz, .nii or .hdr files, one case or channel each");
+                    "no images found, expected files named " + VolumeFiles.endingsText()
+                            + ", one case or channel each");
         }
         cases.sort(Comparator.comparing(Case::id));
         List<Case> unlabelled = unlabelled(description);

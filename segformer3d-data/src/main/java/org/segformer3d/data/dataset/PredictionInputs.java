@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
+import org.segformer3d.data.format.VolumeFiles;
 
 /** Finds the cases among files and folders that someone wants predicted. */
 public final class PredictionInputs {
@@ -77,8 +78,7 @@ public final class PredictionInputs {
                 List<Path> found = ImageNames.list(input);
                 if (found.isEmpty()) {
                     throw new DatasetException(
-                            input,
-                            "no images in this folder, expected files named .nii.gz, .nii, .hdr.gz, .hdr, .npy or .npz");
+                            input, "no images in this folder, expected files named " + VolumeFiles.endingsText());
                 }
                 files.addAll(found);
                 oneByOne = false;

@@ -2,6 +2,7 @@ package org.segformer3d.data.nifti;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import org.segformer3d.data.volume.VolumeFormatException;
 
@@ -27,6 +28,19 @@ record NiftiFiles(Path header, Path voxels) {
         return extension.contains("hdr")
                 ? new NiftiFiles(file, partner(file, extension, "img"))
                 : new NiftiFiles(partner(file, extension, "hdr"), file);
+    }
+
+    /** Returns the files an image is made of, the one with the header first; the other half of a pair need not be there. */
+    static List<Path> all(Path file) throws VolumeFormatException {
+        Path header = header(file);
+        if (pairExtension(header).isEmpty()) {
+            return List.of(header);
+        }
+        try {
+            return List.of(header, locate(header).voxels());
+        } catch (VolumeFormatException e) {
+            return List.of(header);
+        }
     }
 
     /** Finds the file with the header only. */

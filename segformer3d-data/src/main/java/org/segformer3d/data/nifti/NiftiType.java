@@ -1,5 +1,8 @@
 package org.segformer3d.data.nifti;
 
+import java.util.Optional;
+import org.segformer3d.data.volume.VoxelType;
+
 /** How a NIfTI file stores a voxel: the values of the header field {@code datatype}. */
 public enum NiftiType {
     /** Unsigned 8-bit integer. */
@@ -59,6 +62,16 @@ public enum NiftiType {
     /** Returns the bytes of one voxel. */
     public int bytes() {
         return bytes;
+    }
+
+    /** Returns the type as all formats know it; empty for what isn't a real number. */
+    public Optional<VoxelType> voxelType() {
+        return scalar ? Optional.of(VoxelType.valueOf(name())) : Optional.empty();
+    }
+
+    /** Returns the type that stores a real number in this way. */
+    static NiftiType of(VoxelType type) {
+        return valueOf(type.name());
     }
 
     /** Returns whether this is a real number, which is what can be read as a volume. */

@@ -6,14 +6,19 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.zip.GZIPOutputStream;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.IOConsumer;
 import org.segformer3d.data.volume.Affine;
+import org.segformer3d.data.volume.ChannelSource;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
+import org.segformer3d.data.volume.VoxelType;
+import org.segformer3d.data.voxel.FastGzip;
+import org.segformer3d.data.voxel.VoxelCodec;
+import org.segformer3d.data.voxel.VoxelLayout;
 
 /**
  * Writes NIfTI images, atomically: {@code .nii} or, by the name, {@code .nii.gz}; little-endian, not scaled.
@@ -23,7 +28,9 @@ import org.segformer3d.data.volume.Volume;
  * qform, in NIfTI-1, or NIfTI-2 where a size exceeds 32767.
  */
 public final class NiftiWriter {
-    private static final int COMPRESSION = 3;
+    /** What labels are written as, the smallest that holds them; NIfTI-1's own types first. */
+    static final List<VoxelType> LABEL_TYPES =
+            List.of(VoxelType.UINT8, VoxelType.INT8, VoxelType.UINT16, VoxelType.INT16, VoxelType.INT32);
 
     private NiftiWriter() {}
 
@@ -36,7 +43,7 @@ public final class NiftiWriter {
      * @throws IOException when writing fails; nothing is changed then
      */
     public static void write(Path file, Volume volume) throws IOException {
-        write(file, volume, NiftiType.FLOAT32);
+        write(file, volume, VoxelType.FLOAT32);
     }
 
     /**
@@ -49,32 +56,7 @@ public final class NiftiWriter {
      */
     public static void writeLabels(Path file, Volume labels) throws IOException {
         Objects.requireNonNull(labels, "labels");
-        write(file, labels, smallestType(labels.values()));
-    }
-
-    private static NiftiType smallestType(float[] values) {
-        float min = 0;
-        float max = 0;
-        for (float value : values) {
-            if (value != Math.rint(value) || Math.abs(value) > 1 << 24) {
-                throw new IllegalArgumentException("expected whole-number labels up to 2^24, found " + value);
-            }
-            min = Math.min(min, value);
-            max = Math.max(max, value);
-        }
-        if (min >= 0) {
-            return max <= 0xff ? NiftiType.UINT8 : max <= 0xffff ? NiftiType.UINT16 : NiftiType.INT32;
-        }
-        return min >= Byte.MIN_VALUE && max <= Byte.MAX_VALUE
-                ? NiftiType.INT8
-                : min >= Short.MIN_VALUE && max <= Short.MAX_VALUE ? NiftiType.INT16 : NiftiType.INT32;
-    }
-
-    /** Where the channels of an image come from, one after the other. */
-    @FunctionalInterface
-    public interface ChannelSource {
-        /** Returns the values of a channel in C order; asked for once each, in order. */
-        float[] channel(int index) throws IOException;
+        write(file, labels, VoxelType.firstHolding(labels.values(), LABEL_TYPES).orElseThrow());
     }
 
     /**
@@ -88,14 +70,19 @@ public final class NiftiWriter {
      * @throws IOException when the source or writing fails; nothing is changed then
      */
     public static void write(Path file, Geometry geometry, int channels, ChannelSource source) throws IOException {
+        write(file, geometry, channels, VoxelType.FLOAT32, source);
+    }
+
+    static void write(Path file, Geometry geometry, int channels, VoxelType stored, ChannelSource source)
+            throws IOException {
         Objects.requireNonNull(source, "source");
         Objects.requireNonNull(geometry, "geometry");
         if (channels < 1) {
             throw new IllegalArgumentException("expected at least one channel, found " + channels);
         }
         VoxelLayout layout = new VoxelLayout(1, geometry.size());
-        VoxelCodec codec = VoxelCodec.of(NiftiType.FLOAT32);
-        write(file, header(geometry, channels, NiftiType.FLOAT32), target -> {
+        VoxelCodec codec = VoxelCodec.of(stored, ByteOrder.LITTLE_ENDIAN);
+        write(file, header(geometry, channels, NiftiType.of(stored)), target -> {
             for (int c = 0; c < channels; c++) {
                 float[] values = source.channel(c);
                 if (values.length != geometry.size().tokens()) {
@@ -107,14 +94,14 @@ public final class NiftiWriter {
         });
     }
 
-    private static void write(Path file, Volume volume, NiftiType type) throws IOException {
+    private static void write(Path file, Volume volume, VoxelType type) throws IOException {
         Objects.requireNonNull(volume, "volume");
-        VoxelLayout layout =
-                new VoxelLayout(volume.channels(), volume.geometry().size());
         write(
                 file,
-                header(volume.geometry(), volume.channels(), type),
-                target -> layout.toFile(volume.values(), VoxelCodec.of(type), target));
+                volume.geometry(),
+                volume.channels(),
+                type,
+                c -> volume.channel(c).values());
     }
 
     private static void write(Path file, byte[] header, IOConsumer<OutputStream> voxels) throws IOException {
@@ -132,14 +119,6 @@ public final class NiftiWriter {
                 ((FastGzip) target).finish();
             }
         });
-    }
-
-    /** Gzip at a level where images shrink almost as well as at the default and several times faster. */
-    private static final class FastGzip extends GZIPOutputStream {
-        FastGzip(OutputStream out) throws IOException {
-            super(out, 1 << 16);
-            def.setLevel(COMPRESSION);
-        }
     }
 
     private static byte[] header(Geometry geometry, int channels, NiftiType type) {

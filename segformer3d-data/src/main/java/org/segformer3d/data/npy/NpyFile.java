@@ -36,6 +36,21 @@ public final class NpyFile {
     }
 
     /**
+     * Reads the sizes of an array and nothing else.
+     *
+     * @throws VolumeFormatException as {@link #read} does for the header
+     * @throws IOException when reading fails
+     */
+    static long[] readShape(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new VolumeFormatException(file, "no such file, expected a .npy file");
+        }
+        try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
+            return NpyFormat.readHeader(file, in, Files.size(file)).header().shape();
+        }
+    }
+
+    /**
      * Writes an array, atomically.
      *
      * @param file the file, never {@code null}; replaced when it exists

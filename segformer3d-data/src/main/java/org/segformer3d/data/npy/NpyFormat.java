@@ -30,6 +30,15 @@ final class NpyFormat {
      * @param available an upper bound of the bytes the stream can give, against which the claimed size is checked
      */
     static HostTensor read(Path file, InputStream in, long available) throws IOException {
+        CountedHeader counted = readHeader(file, in, available);
+        return readElements(file, in, counted.header, available - counted.bytes);
+    }
+
+    /** A header and how many bytes it took. */
+    record CountedHeader(NpyHeader header, long bytes) {}
+
+    /** Reads what comes before the elements. */
+    static CountedHeader readHeader(Path file, InputStream in, long available) throws IOException {
         byte[] start = readFully(file, in, 8, "the magic of a .npy file");
         for (int n = 0; n < MAGIC.length; n++) {
             if (start[n] != MAGIC[n]) {
@@ -54,7 +63,7 @@ final class NpyFormat {
         byte[] text = readFully(file, in, (int) length, "the header");
         NpyHeader header = NpyHeader.parse(
                 file, new String(text, version == 3 ? StandardCharsets.UTF_8 : StandardCharsets.ISO_8859_1));
-        return readElements(file, in, header, available - 8 - sizeBytes.length - length);
+        return new CountedHeader(header, 8 + sizeBytes.length + length);
     }
 
     private static byte[] readFully(Path file, InputStream in, int count, String what) throws IOException {

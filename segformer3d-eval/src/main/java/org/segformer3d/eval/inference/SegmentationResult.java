@@ -11,9 +11,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import org.segformer3d.api.tensor.DType;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.labels.LabelSpec;
-import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.preprocessing.Restoration;
+import org.segformer3d.data.volume.ChannelSource;
 import org.segformer3d.data.volume.Volume;
 
 /** A segmented case in the geometry of its input. Immutable; its arrays are to be read only. */
@@ -122,7 +123,7 @@ public final class SegmentationResult {
      *     has no type of 16 bits for them, and a gzipped file of them is much smaller
      */
     public void writeLogits(Path file, DType precision) throws IOException {
-        NiftiWriter.write(file, restoration.inputGeometry(), kept().channels(), rounded(logitsSource(), precision));
+        VolumeFiles.write(file, restoration.inputGeometry(), kept().channels(), rounded(logitsSource(), precision));
     }
 
     /**
@@ -142,7 +143,7 @@ public final class SegmentationResult {
      */
     public void writeProbabilities(Path file, DType precision) throws IOException {
         try (LogitsStore softmax = softmaxOf(kept())) {
-            NiftiWriter.write(
+            VolumeFiles.write(
                     file,
                     restoration.inputGeometry(),
                     kept().channels(),
@@ -150,7 +151,7 @@ public final class SegmentationResult {
         }
     }
 
-    private static NiftiWriter.ChannelSource rounded(NiftiWriter.ChannelSource source, DType precision) {
+    private static ChannelSource rounded(ChannelSource source, DType precision) {
         return switch (precision) {
             case FLOAT32 -> source;
             case FLOAT16 -> c -> HalfPrecision.round(source.channel(c));
@@ -172,7 +173,7 @@ public final class SegmentationResult {
                         spec.mode() == LabelSpec.Mode.SOFTMAX
                                 ? SegmentationResult::softmaxEntropy
                                 : SegmentationResult::sigmoidEntropy)) {
-            NiftiWriter.write(file, restoration.inputGeometry(), 1, c -> restoration.scalar(entropy.channel(0), 0));
+            VolumeFiles.write(file, restoration.inputGeometry(), 1, c -> restoration.scalar(entropy.channel(0), 0));
         }
     }
 
@@ -208,7 +209,7 @@ public final class SegmentationResult {
                 new IllegalStateException("the logits of case '" + caseId + "' weren't kept; ask for them first"));
     }
 
-    private NiftiWriter.ChannelSource logitsSource() {
+    private ChannelSource logitsSource() {
         LogitsStore store = kept();
         return c -> restoration.scalar(store.channel(c), outside(c, -CERTAIN, CERTAIN));
     }
@@ -218,7 +219,7 @@ public final class SegmentationResult {
         return spec.mode() == LabelSpec.Mode.SOFTMAX ? store.mapped(SegmentationResult::softmax) : null;
     }
 
-    private NiftiWriter.ChannelSource probabilitiesSource(LogitsStore softmax) {
+    private ChannelSource probabilitiesSource(LogitsStore softmax) {
         return c -> {
             float[] values = softmax != null ? softmax.channel(c) : kept().channel(c);
             for (int n = 0; softmax == null && n < values.length; n++) {
@@ -233,7 +234,7 @@ public final class SegmentationResult {
         return spec.mode() == LabelSpec.Mode.SOFTMAX && channel == 0 ? present : absent;
     }
 
-    private Volume volume(NiftiWriter.ChannelSource source) {
+    private Volume volume(ChannelSource source) {
         int voxels = restoration.inputGeometry().size().tokens();
         int channels = kept().channels();
         float[] values = new float[Math.multiplyExact(channels, voxels)];

@@ -1,4 +1,4 @@
-package org.segformer3d.data.nifti;
+package org.segformer3d.data.voxel;
 
 import java.io.EOFException;
 import java.io.IOException;

@@ -1,7 +1,8 @@
-package org.segformer3d.data.nifti;
+package org.segformer3d.data.voxel;
 
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -10,6 +11,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.segformer3d.data.volume.VolumeFormatException;
 
 /**
  * Loads a file's voxels: the calling thread reads (inflates) blocks of planes, and a second one computes the checksum, decodes and
@@ -18,7 +20,7 @@ import java.util.concurrent.Future;
  * <p>Inflating cannot be divided, so that this is what bounds the time; everything else, the zeroing of the resulting array included,
  * happens beside it. Small images aren't worth a thread.
  */
-final class VoxelSource {
+public final class VoxelSource {
     private static final int MOST_PLANES = 32;
     private static final int BLOCK_BYTES = 1 << 21;
     private static final int SLOTS = 3;
@@ -28,31 +30,56 @@ final class VoxelSource {
 
     /** Makes the resulting array, or says why there can be none. */
     @FunctionalInterface
-    interface Allocation {
+    public interface Allocation {
+        /** Returns an array of zeros. */
         float[] allocate() throws IOException;
     }
 
     private final VoxelLayout layout;
     private final VoxelCodec codec;
-    private final NiftiReader.RawInput in;
+    private final VoxelInput in;
     private final Allocation allocation;
     private float[] values;
     private float[] strip;
 
-    VoxelSource(VoxelLayout layout, VoxelCodec codec, NiftiReader.RawInput in, Allocation allocation) {
+    /** Creates a source that hasn't read anything yet. */
+    public VoxelSource(VoxelLayout layout, VoxelCodec codec, VoxelInput in, Allocation allocation) {
         this.layout = layout;
         this.codec = codec;
         this.in = in;
         this.allocation = allocation;
     }
 
+    /**
+     * Returns an array of zeros for an image.
+     *
+     * @param file for the message
+     * @param elements how many values, up to 2³¹ − 9
+     * @throws VolumeFormatException when there isn't enough memory
+     */
+    public static float[] array(Path file, long elements) throws VolumeFormatException {
+        long bytes = elements * Float.BYTES;
+        long limit = Runtime.getRuntime().maxMemory();
+        if (bytes < limit) {
+            try {
+                return new float[(int) elements];
+            } catch (OutOfMemoryError e) {
+                // An array that doesn't fit leaves the heap as it was, so this is safe to report like any other limit.
+            }
+        }
+        throw new VolumeFormatException(
+                file,
+                "needs " + (bytes >> 20) + " MiB of memory as float32, but Java may use " + (limit >> 20)
+                        + " MiB in all; raise -Xmx");
+    }
+
     /** Returns the loaded values. */
-    float[] values() {
+    public float[] values() {
         return values;
     }
 
     /** Loads all and returns how many bytes were read, which is less than needed only at the file's end. */
-    long load() throws IOException {
+    public long load() throws IOException {
         if (layout.isLargePlane()) {
             values = allocation.allocate();
             return layout.fromFileByRuns(values, codec, in);
@@ -65,7 +92,7 @@ final class VoxelSource {
             return loadAlone(planes, new byte[(int) (planes * planeBytes)]);
         }
         ExecutorService second = Executors.newSingleThreadExecutor(task -> {
-            Thread thread = new Thread(task, "nifti-decode");
+            Thread thread = new Thread(task, "voxel-decode");
             thread.setDaemon(true);
             return thread;
         });

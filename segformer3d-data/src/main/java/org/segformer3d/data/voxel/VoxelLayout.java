@@ -1,4 +1,4 @@
-package org.segformer3d.data.nifti;
+package org.segformer3d.data.voxel;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -11,7 +11,7 @@ import org.segformer3d.api.block.Grid;
  * <p>Planes (i, j) of the file go through a buffer several at a time: each voxel column of that block is then one contiguous run in
  * memory, where plane by plane every single value would touch a cache line of its own.
  */
-final class VoxelLayout {
+public final class VoxelLayout {
     private static final int MOST_PLANES = 32;
     private static final int BLOCK_VOXELS = 1 << 20;
     /** Floats that stay in a core's own cache while they are transposed. */
@@ -27,7 +27,8 @@ final class VoxelLayout {
     private final int nk;
     private final int plane;
 
-    VoxelLayout(int channels, Grid size) {
+    /** Creates the layout of a volume whose channels come one after the other. */
+    public VoxelLayout(int channels, Grid size) {
         this.channels = channels;
         this.ni = size.depth();
         this.nj = size.height();
@@ -129,7 +130,7 @@ final class VoxelLayout {
     }
 
     /** Fills the array value by value, and returns how many bytes were read, which is less than needed only at the file's end. */
-    long fromFileByRuns(float[] values, VoxelCodec codec, NiftiReader.RawInput in) throws IOException {
+    long fromFileByRuns(float[] values, VoxelCodec codec, VoxelInput in) throws IOException {
         float[] block = new float[BLOCK_VOXELS];
         byte[] raw = new byte[BLOCK_VOXELS * codec.bytes()];
         long total = 0;
@@ -164,7 +165,7 @@ final class VoxelLayout {
     }
 
     /** Writes the array in the file's order. */
-    void toFile(float[] values, VoxelCodec codec, OutputStream out) throws IOException {
+    public void toFile(float[] values, VoxelCodec codec, OutputStream out) throws IOException {
         if (isLargePlane()) {
             toFileByRuns(values, codec, out);
             return;

@@ -1,4 +1,4 @@
-package org.segformer3d.data.nifti;
+package org.segformer3d.data.voxel;
 
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
@@ -7,19 +7,20 @@ import java.nio.ByteOrder;
 import java.nio.IntBuffer;
 import java.nio.LongBuffer;
 import java.nio.ShortBuffer;
+import org.segformer3d.data.volume.VoxelType;
 
 /** Turns stored voxels into float32 and back, one loop per type so that each is compiled for it. */
-final class VoxelCodec {
+public final class VoxelCodec {
     /** Of either byte order: only whether they are zero counts. */
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.nativeOrder());
 
-    private final NiftiType type;
+    private final VoxelType type;
     private final ByteOrder order;
     private final boolean scaled;
     private final double slope;
     private final double inter;
 
-    private VoxelCodec(NiftiType type, ByteOrder order, boolean scaled, double slope, double inter) {
+    private VoxelCodec(VoxelType type, ByteOrder order, boolean scaled, double slope, double inter) {
         this.type = type;
         this.order = order;
         this.scaled = scaled;
@@ -27,16 +28,18 @@ final class VoxelCodec {
         this.inter = inter;
     }
 
-    static VoxelCodec of(NiftiHeader header) {
-        return new VoxelCodec(header.type(), header.byteOrder(), header.isScaled(), header.slope(), header.intercept());
+    /** A codec that neither multiplies nor adds. */
+    public static VoxelCodec of(VoxelType type, ByteOrder order) {
+        return scaled(type, order, 1, 0);
     }
 
-    /** A codec for writing: little-endian and not scaled. */
-    static VoxelCodec of(NiftiType type) {
-        return new VoxelCodec(type, ByteOrder.LITTLE_ENDIAN, false, 1, 0);
+    /** A codec whose values in memory are {@code stored · slope + inter}. */
+    public static VoxelCodec scaled(VoxelType type, ByteOrder order, double slope, double inter) {
+        return new VoxelCodec(type, order, slope != 1 || inter != 0, slope, inter);
     }
 
-    int bytes() {
+    /** Returns the bytes of one stored voxel. */
+    public int bytes() {
         return type.bytes();
     }
 
