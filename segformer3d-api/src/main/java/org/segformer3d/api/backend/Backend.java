@@ -2,6 +2,7 @@ package org.segformer3d.api.backend;
 
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.segformer3d.api.block.BlockContext;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
@@ -137,10 +138,16 @@ public interface Backend extends AutoCloseable {
      * @param loss which loss
      * @param logits (B,K,D,H,W)
      * @param target channels (B,K,D,H,W)
+     * @param mask (B,1,D,H,W), 1 where a voxel counts and 0 where it is left out; empty when all count
      * @throws UnsupportedOperationException when {@link #supportsTraining()} is false
      */
-    default LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
+    default LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
         throw new UnsupportedOperationException("backend '" + name() + "' computes no losses");
+    }
+
+    /** Returns a loss for which every voxel counts, and its gradient; see {@link #loss(LossSpec, HostTensor, HostTensor, Optional)}. */
+    default LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
+        return loss(loss, logits, target, Optional.empty());
     }
 
     /** Returns a context for making this backend's blocks. */

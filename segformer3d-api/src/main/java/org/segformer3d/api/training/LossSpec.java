@@ -1,6 +1,9 @@
 package org.segformer3d.api.training;
 
+import java.util.Arrays;
 import java.util.Objects;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Shapes;
 
 /**
  * A segmentation loss over logits x (B,K,D,H,W) and target channels t (B,K,D,H,W) with values in [0,1].
@@ -16,6 +19,11 @@ import java.util.Objects;
  *       w = 1/(Σt)², infinite weights replaced by the sample's largest finite one. The classes aren't summed, so a weight only decides
  *       how much the smoothing counts.
  * </ul>
+ *
+ * <p>A mask m (B,1,D,H,W) of 1 where a voxel counts and 0 elsewhere leaves voxels out: Σ above is then Σ m·…, and a mean over voxels is
+ * that over each sample's own voxels that count, followed by the mean over the batch, so that a sample's part of the loss doesn't depend
+ * on which others are in its batch. A sample without a voxel that counts gives 0 to the mean; under sums over the batch that is so when
+ * the whole batch has none.
  *
  * @param kind which terms, never {@code null}
  * @param activation how logits become probabilities in the Dice terms, never {@code null}
@@ -74,6 +82,22 @@ public record LossSpec(
         if (!(diceWeight >= 0) || !(otherWeight >= 0) || !(focalGamma >= 0)) {
             throw new IllegalArgumentException("loss weights and gamma: found " + diceWeight + ", " + otherWeight
                     + " and " + focalGamma + ", expected numbers of at least 0");
+        }
+    }
+
+    /**
+     * Checks that a mask belongs to a target.
+     *
+     * @param mask (B,1,D,H,W)
+     * @param target shape of the target, (B,K,D,H,W)
+     * @throws IllegalArgumentException when the mask's shape doesn't fit
+     */
+    public static void requireMask(HostTensor mask, long[] target) {
+        long[] expected = target.clone();
+        expected[1] = 1;
+        if (!Arrays.equals(mask.shape(), expected)) {
+            throw new IllegalArgumentException("mask: found " + Shapes.text(mask.shape()) + " with target "
+                    + Shapes.text(target) + ", expected " + Shapes.text(expected));
         }
     }
 

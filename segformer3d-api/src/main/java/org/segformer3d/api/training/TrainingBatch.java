@@ -1,5 +1,7 @@
 package org.segformer3d.api.training;
 
+import java.util.Objects;
+import java.util.Optional;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
 
@@ -8,12 +10,15 @@ import org.segformer3d.api.tensor.Shapes;
  *
  * @param input (B,C,D,H,W), any floating type
  * @param target channels (B,K,D,H,W) of 0 and 1 (or soft values), any type
+ * @param mask (B,1,D,H,W), any type: 1 where a voxel counts for the loss, 0 where nobody knows what it is and it is left out; empty when
+ *     all count. What the target holds at a voxel that doesn't count makes no difference
  * @param seed seed of whatever is random in the forward pass (dropout)
  * @param first number of the first of these samples in the batch that several processes share, whose random numbers it continues; else 0
  */
-public record TrainingBatch(HostTensor input, HostTensor target, long seed, long first) {
-    /** Checks that both have the same batch and spatial size. */
+public record TrainingBatch(HostTensor input, HostTensor target, Optional<HostTensor> mask, long seed, long first) {
+    /** Checks that all have the same batch and spatial size. */
     public TrainingBatch {
+        Objects.requireNonNull(mask, "mask");
         long[] in = input.shape();
         long[] out = target.shape();
         if (in.length != 5
@@ -25,10 +30,16 @@ public record TrainingBatch(HostTensor input, HostTensor target, long seed, long
             throw new IllegalArgumentException("batch: found input " + Shapes.text(in) + " with target "
                     + Shapes.text(out) + ", expected (B,C,D,H,W) with (B,K,D,H,W)");
         }
+        mask.ifPresent(m -> LossSpec.requireMask(m, out));
     }
 
-    /** Makes a batch that is no part of a larger one. */
+    /** Makes a batch of which every voxel counts. */
+    public TrainingBatch(HostTensor input, HostTensor target, long seed, long first) {
+        this(input, target, Optional.empty(), seed, first);
+    }
+
+    /** Makes a batch of which every voxel counts and which is no part of a larger one. */
     public TrainingBatch(HostTensor input, HostTensor target, long seed) {
-        this(input, target, seed, 0);
+        this(input, target, Optional.empty(), seed, 0);
     }
 }

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerScope;
@@ -212,12 +213,13 @@ final class LibtorchBackend implements Backend {
     }
 
     @Override
-    public LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
+    public LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
         requireOpen();
         if (!Arrays.equals(logits.shape(), target.shape()) || logits.rank() != 5) {
             throw new IllegalArgumentException("loss: found logits " + Shapes.text(logits.shape()) + " with target "
                     + Shapes.text(target.shape()) + ", expected equal shapes (B,K,D,H,W)");
         }
+        mask.ifPresent(m -> LossSpec.requireMask(m, target.shape()));
         boolean written = options.implementation() != Implementation.PLAIN
                 && options.device().type() == Device.Type.CPU;
         return on(
@@ -225,14 +227,17 @@ final class LibtorchBackend implements Backend {
                 () -> scoped(() -> {
                     org.bytedeco.pytorch.Tensor x = copyIn(logits).to(DTypes.of(computeType()));
                     org.bytedeco.pytorch.Tensor t = copyIn(target).to(DTypes.of(computeType()));
+                    org.bytedeco.pytorch.Tensor m = mask.map(
+                                    host -> copyIn(host).to(DTypes.of(computeType())))
+                            .orElse(null);
                     if (written) {
                         try (Workers workers = new Workers(options.threads())) {
-                            double value = new TrainedLoss(this, loss, workers).replaceByGradient(x, t, 1);
+                            double value = new TrainedLoss(this, loss, workers).replaceByGradient(x, t, m, 1);
                             return new LossGradient(value, copyOut(x));
                         }
                     }
                     x.set_requires_grad(true);
-                    org.bytedeco.pytorch.Tensor value = Losses.of(loss, x, t);
+                    org.bytedeco.pytorch.Tensor value = Losses.of(loss, x, t, m);
                     value.backward();
                     return new LossGradient(value.item().toDouble(), copyOut(x.grad()));
                 }));

@@ -285,7 +285,11 @@ final class LibtorchTrainingSession implements TrainingSession {
     private double backward(Tensor logits, TrainingBatch batch, double weight) {
         return LibtorchBackend.scoped(() -> {
             org.bytedeco.pytorch.Tensor target = backend.copyIn(batch.target()).to(DTypes.of(backend.computeType()));
-            org.bytedeco.pytorch.Tensor loss = Losses.of(spec.loss(), LibtorchTensor.unwrap(backend, logits), target);
+            org.bytedeco.pytorch.Tensor mask = batch.mask()
+                    .map(host -> backend.copyIn(host).to(DTypes.of(backend.computeType())))
+                    .orElse(null);
+            org.bytedeco.pytorch.Tensor loss =
+                    Losses.of(spec.loss(), LibtorchTensor.unwrap(backend, logits), target, mask);
             loss.mul(new Scalar(weight)).backward();
             return loss.item().toDouble();
         });
@@ -332,8 +336,11 @@ final class LibtorchTrainingSession implements TrainingSession {
             boolean everything) {
         org.bytedeco.pytorch.Tensor logits = forward(volumes, geometry, batch);
         HostTensor found = everything ? backend.copyOut(logits) : null;
-        double value =
-                LibtorchBackend.scoped(() -> loss.replaceByGradient(logits, backend.borrow(batch.target()), weight));
+        double value = LibtorchBackend.scoped(() -> loss.replaceByGradient(
+                logits,
+                backend.borrow(batch.target()),
+                batch.mask().map(backend::borrow).orElse(null),
+                weight));
         org.bytedeco.pytorch.Tensor inputGradient = fused.backward(logits, everything);
         return new Outcome(value, found, everything ? backend.copyOut(inputGradient) : null);
     }

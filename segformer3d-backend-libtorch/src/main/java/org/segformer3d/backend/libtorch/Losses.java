@@ -1,6 +1,7 @@
 package org.segformer3d.backend.libtorch;
 
 import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorVector;
@@ -11,14 +12,18 @@ import org.segformer3d.api.training.LossSpec;
 final class Losses {
     private Losses() {}
 
-    /** The number at::Reduction::Sum has. */
-    private static final long REDUCTION_SUM = 2;
+    /** The number at::Reduction::None has. */
+    private static final long REDUCTION_NONE = 0;
+
+    private static final long[] SPACE = {2, 3, 4};
+    private static final long[] SAMPLE = {1, 2, 3, 4};
 
     /**
-     * What a loss needs to know of its logits and target, each a sum over places: sums over parts add up to those over the whole.
+     * What a loss needs to know of its logits and target, each a sum over places that count: sums over parts add up to those over the
+     * whole.
      *
      * @param overlaps intersection, target and prediction of every sample and channel, (3,B,K); {@code null} without a Dice term
-     * @param pointwise sum of a loss of every place; {@code null} without such a term
+     * @param pointwise sum of a loss of every place, for every sample, (B); {@code null} without such a term
      */
     record Sums(Tensor overlaps, Tensor pointwise) {}
 
@@ -27,46 +32,62 @@ final class Losses {
      *
      * @param x logits (B,K,D,H,W)
      * @param t target channels of the same shape and type
+     * @param m 1 where a voxel counts and 0 elsewhere, (B,1,D,H,W) of the same type; {@code null} when all count
      */
-    static Tensor of(LossSpec spec, Tensor x, Tensor t) {
-        return value(spec, sums(spec, x, probabilities(spec, x), t), Functional.shape(x));
+    static Tensor of(LossSpec spec, Tensor x, Tensor t, Tensor m) {
+        return value(spec, sums(spec, x, probabilities(spec, x), t, m), counts(m), Functional.shape(x));
+    }
+
+    /** Returns how many voxels of each sample count, (B) in float64; {@code null} when all do. */
+    static Tensor counts(Tensor mask) {
+        return mask == null ? null : mask.sum(SAMPLE, false, new ScalarTypeOptional(torch.ScalarType.Double));
     }
 
     /**
      * Returns the sums over logits (B,K,D,H,W) and a target of the same shape and type.
      *
      * @param p the logits' {@link #probabilities}
+     * @param m 1 where a voxel counts and 0 elsewhere, (B,1,D,H,W) of the same type; {@code null} when all count
      */
-    static Sums sums(LossSpec spec, Tensor x, Tensor p, Tensor t) {
+    static Sums sums(LossSpec spec, Tensor x, Tensor p, Tensor t, Tensor m) {
         return switch (spec.kind()) {
-            case DICE, GENERALIZED_DICE -> new Sums(overlaps(spec, p, t), null);
-            case CROSS_ENTROPY, BINARY_CROSS_ENTROPY -> new Sums(null, crossEntropy(spec, x, t));
-            case DICE_CROSS_ENTROPY -> new Sums(overlaps(spec, p, t), crossEntropy(spec, x, t));
-            case DICE_FOCAL -> new Sums(overlaps(spec, p, t), focal(spec, x, t));
+            case DICE, GENERALIZED_DICE -> new Sums(overlaps(spec, p, t, m), null);
+            case CROSS_ENTROPY, BINARY_CROSS_ENTROPY -> new Sums(null, crossEntropy(spec, x, t, m));
+            case DICE_CROSS_ENTROPY -> new Sums(overlaps(spec, p, t, m), crossEntropy(spec, x, t, m));
+            case DICE_FOCAL -> new Sums(overlaps(spec, p, t, m), focal(spec, x, t, m));
         };
     }
 
     /**
      * Returns the loss, a scalar.
      *
+     * @param counts how many voxels of each sample count, (B); {@code null} when all do
      * @param shape of the logits
      */
-    static Tensor value(LossSpec spec, Sums sums, long[] shape) {
-        double places = (double) shape[0] * shape[2] * shape[3] * shape[4];
+    static Tensor value(LossSpec spec, Sums sums, Tensor counts, long[] shape) {
         return switch (spec.kind()) {
-            case DICE -> dice(spec, sums.overlaps());
-            case GENERALIZED_DICE -> generalizedDice(spec, sums.overlaps());
-            case CROSS_ENTROPY -> sums.pointwise().div(new Scalar(places));
-            case BINARY_CROSS_ENTROPY -> sums.pointwise().div(new Scalar(places * shape[1]));
+            case DICE -> dice(spec, sums.overlaps(), counts);
+            case GENERALIZED_DICE -> generalizedDice(spec, sums.overlaps(), counts);
+            case CROSS_ENTROPY -> mean(sums.pointwise(), counts, shape, 1);
+            case BINARY_CROSS_ENTROPY -> mean(sums.pointwise(), counts, shape, shape[1]);
             // one channel has a binary cross-entropy, whose places are as many
             case DICE_CROSS_ENTROPY ->
-                combined(spec, dice(spec, sums.overlaps()), sums.pointwise().div(new Scalar(places)));
+                combined(spec, dice(spec, sums.overlaps(), counts), mean(sums.pointwise(), counts, shape, 1));
             case DICE_FOCAL ->
                 combined(
                         spec,
-                        dice(spec, sums.overlaps()),
-                        sums.pointwise().div(new Scalar(places * sums.overlaps().size(2))));
+                        dice(spec, sums.overlaps(), counts),
+                        mean(sums.pointwise(), counts, shape, sums.overlaps().size(2)));
         };
+    }
+
+    /** Returns the mean over samples of each one's mean over its voxels that count and some channels. */
+    private static Tensor mean(Tensor ofSamples, Tensor counts, long[] shape, long channels) {
+        if (counts == null) {
+            return ofSamples.sum().div(new Scalar((double) shape[0] * shape[2] * shape[3] * shape[4] * channels));
+        }
+        // without a voxel that counts the sum is 0, and stays it
+        return ofSamples.div(counts.clamp_min(new Scalar(1.0))).sum().div(new Scalar((double) shape[0] * channels));
     }
 
     private static Tensor combined(LossSpec spec, Tensor dice, Tensor other) {
@@ -94,24 +115,29 @@ final class Losses {
         return spec.squared() && spec.kind() != LossSpec.Kind.GENERALIZED_DICE;
     }
 
-    private static Tensor overlaps(LossSpec spec, Tensor all, Tensor t) {
-        Tensor p = foreground(spec, all);
-        Tensor g = foreground(spec, t);
-        long[] axes = {2, 3, 4};
+    private static Tensor overlaps(LossSpec spec, Tensor all, Tensor t, Tensor m) {
+        Tensor p = counted(foreground(spec, all), m);
+        Tensor g = counted(foreground(spec, t), m);
         boolean squared = isSquared(spec);
         return torch.stack(new TensorVector(
-                p.mul(g).sum(axes),
-                squared ? g.square().sum(axes) : g.sum(axes),
-                squared ? p.square().sum(axes) : p.sum(axes)));
+                p.mul(g).sum(SPACE),
+                squared ? g.square().sum(SPACE) : g.sum(SPACE),
+                squared ? p.square().sum(SPACE) : p.sum(SPACE)));
     }
 
-    private static Tensor dice(LossSpec spec, Tensor overlaps) {
+    /** Returns values that are 0 where a voxel doesn't count. */
+    private static Tensor counted(Tensor values, Tensor m) {
+        return m == null ? values : values.mul(m);
+    }
+
+    private static Tensor dice(LossSpec spec, Tensor overlaps, Tensor counts) {
         Tensor all = spec.batch() ? overlaps.sum(1) : overlaps;
-        return oneMinus(smoothedRatio(spec, all.select(0, 0), all.select(0, 1).add(all.select(0, 2))))
+        Tensor found = counts == null || !spec.batch() ? counts : counts.sum();
+        return oneMinusRatio(spec, all.select(0, 0), all.select(0, 1).add(all.select(0, 2)), found)
                 .mean();
     }
 
-    private static Tensor generalizedDice(LossSpec spec, Tensor overlaps) {
+    private static Tensor generalizedDice(LossSpec spec, Tensor overlaps, Tensor counts) {
         Tensor truth = overlaps.select(0, 1);
         Tensor weights = truth.square().reciprocal();
         Tensor infinite = weights.isinf();
@@ -122,15 +148,24 @@ final class Losses {
         // MONAI leaves the classes apart: their weights only set how much the smoothing counts
         Tensor intersection = overlaps.select(0, 0).mul(weights);
         Tensor sums = truth.add(overlaps.select(0, 2)).mul(weights);
-        return oneMinus(smoothedRatio(spec, intersection, sums)).mean();
+        return oneMinusRatio(spec, intersection, sums, counts).mean();
     }
 
-    /** (2·intersection + s_n) / (sums + s_d). */
-    private static Tensor smoothedRatio(LossSpec spec, Tensor intersection, Tensor sums) {
-        return intersection
-                .mul(new Scalar(2.0))
-                .add(new Scalar(spec.smoothNumerator()))
-                .div(sums.add(new Scalar(spec.smoothDenominator())));
+    /**
+     * 1 − (2·intersection + s_n) / (sums + s_d), and 0 where no voxel counts.
+     *
+     * @param counts number of voxels that count, (B) or a scalar; {@code null} when all do
+     */
+    private static Tensor oneMinusRatio(LossSpec spec, Tensor intersection, Tensor sums, Tensor counts) {
+        Tensor numerator = intersection.mul(new Scalar(2.0)).add(new Scalar(spec.smoothNumerator()));
+        Tensor denominator = sums.add(new Scalar(spec.smoothDenominator()));
+        if (counts == null) {
+            return oneMinus(numerator.div(denominator));
+        }
+        // Sums over nothing are 0: without smoothing that would be 0/0, and with it a constant that nothing can lower.
+        Tensor some = counts.gt(new Scalar(0.0)).to(sums.scalar_type());
+        some = some.dim() == 0 ? some : some.unsqueeze(1);
+        return oneMinus(numerator.div(denominator.add(oneMinus(some)))).mul(some);
     }
 
     /** Returns whether a cross-entropy is that of each channel by itself rather than that of a softmax. */
@@ -139,21 +174,23 @@ final class Losses {
                 || spec.kind() == LossSpec.Kind.DICE_CROSS_ENTROPY && x.size(1) == 1;
     }
 
-    /** Sum over batch and voxels. */
-    private static Tensor crossEntropy(LossSpec spec, Tensor x, Tensor t) {
+    /** Sum over a sample's voxels that count. */
+    private static Tensor crossEntropy(LossSpec spec, Tensor x, Tensor t, Tensor m) {
         return isBinary(spec, x)
-                ? torch.binary_cross_entropy_with_logits(
-                        x, t, new TensorOptional(), new TensorOptional(), REDUCTION_SUM)
-                : torch.log_softmax(x, 1).mul(t).sum().neg();
+                ? counted(
+                                torch.binary_cross_entropy_with_logits(
+                                        x, t, new TensorOptional(), new TensorOptional(), REDUCTION_NONE),
+                                m)
+                        .sum(SAMPLE)
+                : torch.log_softmax(x, 1).mul(counted(t, m)).sum(SAMPLE).neg();
     }
 
     /** Σ (1−q)^γ · BCE with q the probability of the target. */
-    private static Tensor focal(LossSpec spec, Tensor x, Tensor t) {
+    private static Tensor focal(LossSpec spec, Tensor x, Tensor t, Tensor m) {
         Tensor logits = foreground(spec, x);
         Tensor target = foreground(spec, t);
-        return focus(spec, logits.mul(sign(target)))
-                .mul(logisticLoss(logits, target))
-                .sum();
+        return counted(focus(spec, logits.mul(sign(target))).mul(logisticLoss(logits, target)), m)
+                .sum(SAMPLE);
     }
 
     /** −t log σ(x) − (1−t) log σ(−x) of every place. */

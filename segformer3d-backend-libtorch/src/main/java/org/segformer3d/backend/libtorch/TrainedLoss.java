@@ -21,6 +21,8 @@ import org.segformer3d.api.training.LossSpec.Activation;
  *       f·(p − t − γ·c·s·σ(s·x)).
  * </ul>
  *
+ * <p>All is a matter of each voxel by itself, so that a voxel that doesn't count has a gradient of 0.
+ *
  * <p>A part stays in a core's cache and is computed on one thread; parts don't depend on the number of threads, and their sums are added
  * in float64 in their order.
  */
@@ -43,9 +45,10 @@ final class TrainedLoss {
      *
      * @param x logits (B,K,D,H,W), not recorded
      * @param target channels of the same shape, of any type
+     * @param mask 1 where a voxel counts and 0 elsewhere, (B,1,D,H,W) of any type; {@code null} when all count
      * @return the loss without the factor
      */
-    double replaceByGradient(Tensor x, Tensor target, double weight) {
+    double replaceByGradient(Tensor x, Tensor target, Tensor mask, double weight) {
         long[] shape = Functional.shape(x);
         long slices = Math.max(1, PART_ELEMENTS / (shape[1] * shape[3] * shape[4]));
         boolean stay = probabilitiesSuffice(x);
@@ -56,14 +59,14 @@ final class TrainedLoss {
         Tensor overlaps = torch.zeros(new long[] {parts, 3, scored}, exact);
         Tensor points = torch.zeros(new long[] {parts}, exact);
         workers.each(parts, i -> {
-            Part part = Part.of(x, target, i / partsOfSample, i % partsOfSample * slices, slices);
+            Part part = Part.of(x, target, mask, i / partsOfSample, i % partsOfSample * slices, slices);
             Tensor p = Losses.probabilities(spec, part.values);
-            Losses.Sums found = Losses.sums(spec, part.values, p, part.target);
+            Losses.Sums found = Losses.sums(spec, part.values, p, part.target, part.mask);
             if (found.overlaps() != null) {
                 overlaps.select(0, i).copy_(found.overlaps().select(1, 0));
             }
             if (found.pointwise() != null) {
-                points.select(0, i).copy_(found.pointwise());
+                points.select(0, i).copy_(found.pointwise().select(0, 0));
             }
             if (stay) {
                 part.values.copy_(p);
@@ -74,18 +77,23 @@ final class TrainedLoss {
                 .sum(1)
                 .transpose(0, 1)
                 .contiguous();
-        Tensor ofAll = points.sum();
-        double loss = backend.on(true, () -> value(new Losses.Sums(ofSamples, ofAll), shape, weight));
+        Tensor places = points.view(shape[0], partsOfSample).sum(1);
+        Tensor counts = Losses.counts(mask);
+        double loss = backend.on(true, () -> value(new Losses.Sums(ofSamples, places), counts, shape, weight));
         // a term that a loss hasn't leaves no gradient at its sums
         Tensor slopes = ofSamples.grad().defined() ? ofSamples.grad().to(x.scalar_type()) : null;
-        Scalar slope = ofAll.grad().defined() ? ofAll.grad().item() : null;
+        Tensor slope = places.grad().defined() ? places.grad() : null;
         workers.each(parts, i -> {
-            Part part = Part.of(x, target, i / partsOfSample, i % partsOfSample * slices, slices);
+            Part part = Part.of(x, target, mask, i / partsOfSample, i % partsOfSample * slices, slices);
             Tensor p = stay ? part.values : Losses.probabilities(spec, part.values);
             Tensor gradient = p == null ? null : throughOverlaps(part, p, slopes.select(1, i / partsOfSample));
             if (slope != null) {
-                Tensor own = pointwise(part, p).mul_(slope);
+                Tensor own = pointwise(part, p)
+                        .mul_(slope.select(0, i / partsOfSample).item());
                 gradient = gradient == null ? own : gradient.add_(own);
+            }
+            if (part.mask != null) {
+                gradient.mul_(part.mask);
             }
             part.values.copy_(gradient);
         });
@@ -102,10 +110,10 @@ final class TrainedLoss {
     }
 
     /** Returns the loss and leaves the gradients at the sums with them. */
-    private double value(Losses.Sums sums, long[] shape, double weight) {
+    private double value(Losses.Sums sums, Tensor counts, long[] shape, double weight) {
         sums.overlaps().set_requires_grad(true);
         sums.pointwise().set_requires_grad(true);
-        Tensor value = Losses.value(spec, sums, shape);
+        Tensor value = Losses.value(spec, sums, counts, shape);
         value.mul(new Scalar(weight)).backward();
         return value.item().toDouble();
     }
@@ -114,13 +122,17 @@ final class TrainedLoss {
      * Some slices of one sample, (1,K,d,H,W).
      *
      * @param values where the logits are, then their probabilities if they stay, and at last the gradient
+     * @param mask which voxels count; {@code null} when all do
      */
-    private record Part(Tensor values, Tensor target) {
-        static Part of(Tensor x, Tensor target, long sample, long first, long most) {
+    private record Part(Tensor values, Tensor target, Tensor mask) {
+        static Part of(Tensor x, Tensor target, Tensor mask, long sample, long first, long most) {
             long count = Math.min(most, x.size(2) - first);
             return new Part(
                     x.narrow(0, sample, 1).narrow(2, first, count),
-                    target.narrow(0, sample, 1).narrow(2, first, count).to(x.scalar_type()));
+                    target.narrow(0, sample, 1).narrow(2, first, count).to(x.scalar_type()),
+                    mask == null
+                            ? null
+                            : mask.narrow(0, sample, 1).narrow(2, first, count).to(x.scalar_type()));
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -35,6 +36,7 @@ class TrainedLossTests {
 
     private static final HostTensor LOGITS = logits();
     private static final HostTensor TARGET = target();
+    private static final Optional<HostTensor> MASK = Optional.of(mask());
 
     /** Some so large that a softmax or sigmoid is 0 or 1 to the last digit. */
     private static HostTensor logits() {
@@ -56,6 +58,17 @@ class TrainedLossTests {
         return HostTensor.of(values, SHAPE);
     }
 
+    /** A third of the voxels counts, and none of the second sample's first slices. */
+    private static HostTensor mask() {
+        Random random = new Random(73);
+        byte[] values = new byte[count() / 3];
+        for (int i = 0; i < values.length; i++) {
+            boolean none = i >= values.length / 2 && i < values.length * 3 / 4;
+            values[i] = (byte) (!none && random.nextInt(3) == 0 ? 1 : 0);
+        }
+        return HostTensor.of(values, SHAPE[0], 1, SHAPE[2], SHAPE[3], SHAPE[4]);
+    }
+
     private static int count() {
         int count = 1;
         for (long n : SHAPE) {
@@ -65,10 +78,15 @@ class TrainedLossTests {
     }
 
     private static LossGradient compute(LossSpec loss, Implementation implementation, DType type, int threads) {
+        return compute(loss, implementation, type, threads, Optional.empty());
+    }
+
+    private static LossGradient compute(
+            LossSpec loss, Implementation implementation, DType type, int threads, Optional<HostTensor> mask) {
         BackendOptions options =
                 BackendOptions.defaults().with(implementation).in(type).withThreads(threads);
         try (Backend backend = new LibtorchProvider().open(options)) {
-            return backend.loss(loss, LOGITS, TARGET);
+            return backend.loss(loss, LOGITS, TARGET, mask);
         }
     }
 
@@ -94,6 +112,16 @@ class TrainedLossTests {
         assertThat(single.loss()).isCloseTo(expected.loss(), within(1e-6 * Math.abs(expected.loss())));
         assertThat(distance(single.gradient().toDoubles(), expected.gradient().toDoubles()))
                 .isLessThan(2e-6);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("losses")
+    void areThoseOfAutogradWhereSomeVoxelsDoNotCount(LossSpec loss) {
+        LossGradient expected = compute(loss, Implementation.PLAIN, DType.FLOAT64, 2, MASK);
+        LossGradient exact = compute(loss, Implementation.AUTO, DType.FLOAT64, 2, MASK);
+        assertThat(exact.loss()).isCloseTo(expected.loss(), within(1e-12 * Math.abs(expected.loss())));
+        assertThat(distance(exact.gradient().toDoubles(), expected.gradient().toDoubles()))
+                .isLessThan(1e-12);
     }
 
     @ParameterizedTest(name = "{0}")

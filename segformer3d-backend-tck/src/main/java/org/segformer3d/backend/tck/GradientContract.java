@@ -12,7 +12,9 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Function;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -178,18 +180,61 @@ abstract class GradientContract extends Contract {
     @ParameterizedTest(name = "{0}")
     @MethodSource("losses")
     void lossesAndTheirGradients(LossSpec loss, int channels) {
+        compareLoss(loss, channels, false);
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("losses")
+    void lossesLeaveOutVoxelsThatDoNotCount(LossSpec loss, int channels) {
+        compareLoss(loss, channels, true);
+    }
+
+    @Test
+    void aLossOfVoxelsThatDoNotCountIsNothingAtAll() {
+        long[] shape = {2, 2, 3, 4, 5};
+        Samples samples = new Samples(46);
+        HostTensor logits = samples.normal(shape);
+        HostTensor target = targets(samples, true, shape);
+        Optional<HostTensor> none = Optional.of(HostTensor.zeros(DType.UINT8, 2, 1, 3, 4, 5));
+        for (Kind kind : Kind.values()) {
+            // without smoothing a Dice of nothing would be 0/0
+            LossSpec loss = new LossSpec(kind, Activation.SOFTMAX, true, false, false, 0, 0, 1, 1, 2);
+            LossGradient found = backend().loss(loss, logits, target, none);
+            assertThat(found.loss()).as(kind.name()).isZero();
+            assertThat(norm(found.gradient().toDoubles())).as(kind.name()).isZero();
+        }
+    }
+
+    @Test
+    void refusesAMaskOfAnotherShape() {
+        HostTensor ones = HostTensor.zeros(DType.FLOAT32, 1, 2, 2, 2, 2);
+        LossSpec loss = LossSpec.of(Kind.DICE, Activation.SIGMOID);
+        assertThatThrownBy(() -> backend().loss(loss, ones, ones, Optional.of(ones)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("mask");
+    }
+
+    private void compareLoss(LossSpec loss, int channels, boolean masked) {
         Samples samples = new Samples(44);
         long[] shape = {3, channels, 3, 4, 5};
         HostTensor logits = samples.normal(shape).toFloat64();
         HostTensor target = targets(samples, loss.activation() == Activation.SOFTMAX, shape);
-        Function<double[], Double> expected = x -> Losses.value(loss, x, target.toDoubles(), shape);
+        boolean[] counted = new boolean[3 * 3 * 4 * 5];
+        byte[] ofMask = new byte[counted.length];
+        for (int v = 0; v < counted.length; v++) {
+            // the first sample has no voxel that counts, the others about half
+            counted[v] = !masked || v >= 3 * 4 * 5 && samples.between(0, 1) == 0;
+            ofMask[v] = (byte) (counted[v] ? 1 : 0);
+        }
+        Optional<HostTensor> mask = masked ? Optional.of(HostTensor.of(ofMask, 3, 1, 3, 4, 5)) : Optional.empty();
+        Function<double[], Double> expected = x -> Losses.value(loss, x, target.toDoubles(), counted, shape);
         LossGradient precise;
         LossGradient single;
         try (Backend backend = open(DType.FLOAT64)) {
-            precise = backend.loss(loss, logits, target);
+            precise = backend.loss(loss, logits, target, mask);
         }
         try (Backend backend = open(DType.FLOAT32)) {
-            single = backend.loss(loss, logits, target);
+            single = backend.loss(loss, logits, target, mask);
         }
         double value = expected.apply(logits.toDoubles());
         assertThat(precise.loss()).isCloseTo(value, within(1e-12 * Math.max(1, Math.abs(value))));

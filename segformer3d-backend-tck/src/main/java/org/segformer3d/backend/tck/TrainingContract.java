@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -181,6 +182,41 @@ abstract class TrainingContract extends Contract {
                                 .isEqualTo(initial.get(entry.name()).toDoubles());
                 }
             }
+        }
+    }
+
+    @Test
+    void whatTheTargetHoldsWhereNoVoxelCountsMakesNoDifference() {
+        TrainingBatch batch = batch(1);
+        byte[] mask = new byte[2 * 15 * 16 * 18];
+        boolean[] counted = new boolean[mask.length];
+        double[] other = batch.target().toDoubles();
+        for (int v = 0; v < mask.length; v++) {
+            counted[v] = v % 3 != 0;
+            mask[v] = (byte) (counted[v] ? 1 : 0);
+            for (int k = 0; k < 3 && !counted[v]; k++) {
+                other[(v / (15 * 16 * 18) * 3 + k) * (15 * 16 * 18) + v % (15 * 16 * 18)] = 1;
+            }
+        }
+        Optional<HostTensor> given = Optional.of(HostTensor.of(mask, 2, 1, 15, 16, 18));
+        try (Backend precise = open(DType.FLOAT64);
+                TrainingSession session = precise.train(spec(OptimizerSpec.adamW(0)))) {
+            TrainingPass pass = session.pass(new TrainingBatch(batch.input(), batch.target(), given, 1, 0));
+            double loss = Losses.value(
+                    DICE,
+                    pass.logits().toDoubles(),
+                    batch.target().toDoubles(),
+                    counted,
+                    pass.logits().shape());
+            assertThat(pass.loss()).isCloseTo(loss, within(1e-11));
+            HostTensor changed = HostTensor.of(other, batch.target().shape());
+            TrainingPass same = session.pass(new TrainingBatch(batch.input(), changed, given, 1, 0));
+            assertThat(same.loss()).isEqualTo(pass.loss());
+            trained()
+                    .forEach(name -> assertThat(same.gradients().get(name).toDoubles())
+                            .as(name)
+                            .isEqualTo(pass.gradients().get(name).toDoubles()));
+            assertThat(session.pass(batch).loss()).isNotCloseTo(loss, within(1e-4));
         }
     }
 

@@ -167,7 +167,7 @@ final class FakeBackend implements Backend {
     }
 
     @Override
-    public LossGradient loss(LossSpec spec, HostTensor logits, HostTensor target) {
+    public LossGradient loss(LossSpec spec, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
         double sum = 0;
         for (int n = 0; n < target.elements(); n++) {
             sum += Math.abs(target.get(n) - (logits.get(n) > 0 ? 1 : 0));
