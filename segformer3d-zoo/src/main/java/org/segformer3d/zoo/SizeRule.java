@@ -23,6 +23,18 @@ record SizeRule(long[] exact, long[] multiples, long more) {
         return new SizeRule(exact, multiples, voxels);
     }
 
+    /** Returns a size that the network takes. */
+    long[] example() {
+        if (exact != null) {
+            return exact.clone();
+        }
+        long[] size = multiples.clone();
+        for (int axis = 0; Shapes.elements(size) <= more || axis % 3 != 0; axis++) {
+            size[axis % 3] += multiples[axis % 3];
+        }
+        return size;
+    }
+
     /**
      * Checks D, H, W.
      *
