@@ -31,7 +31,7 @@ import java.util.zip.ZipFile;
  */
 final class CompileKernels {
     /** Sources of a library of kernels; the headers they read are found beside them. */
-    private static final List<String> KERNELS = List.of("runtime.c");
+    private static final List<String> KERNELS = List.of("runtime.c", "forward.c");
 
     private static final List<String> COMMON = List.of(
             "-std=gnu17", "-O3", "-ffreestanding", "-fPIC", "-fvisibility=hidden", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math",

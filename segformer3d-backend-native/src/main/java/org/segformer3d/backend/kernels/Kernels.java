@@ -36,6 +36,35 @@ final class Kernels {
     /** Helps running calls until there was nothing to do for {@code spins} looks; returns 1 when the pool was closed, else 0. */
     static native long poolHelp(long pool, int thread, long spins);
 
+    // --- whole networks, see PackedNetwork
+
+    /** Returns 10⁶ times the bytes of the structure Network plus 10³ times those of Stage plus those of Block. */
+    static native long networkSize();
+
+    /** Returns the bytes of workspace that a forward of one sample of this size takes; see InputGeometry for the padded size. */
+    static native long forwardBytes(
+            long network, long d, long h, long w, long paddedD, long paddedH, long paddedW, long threads);
+
+    /**
+     * Computes logits (batch,classes,d,h,w) of an input (batch,in,d,h,w); or, where {@code maps} isn't 0, the four feature maps, to the four
+     * addresses that lie there.
+     */
+    static native void forward(
+            long network,
+            long pool,
+            int slot,
+            long workspace,
+            long batch,
+            long d,
+            long h,
+            long w,
+            long paddedD,
+            long paddedH,
+            long paddedW,
+            long input,
+            long output,
+            long maps);
+
     // --- single kernels, for the self-test and tests
 
     /** Returns the number of floats in a vector. */

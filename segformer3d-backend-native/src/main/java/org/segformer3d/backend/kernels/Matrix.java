@@ -1,0 +1,118 @@
+package org.segformer3d.backend.kernels;
+
+import org.segformer3d.api.tensor.HostTensor;
+
+/**
+ * A matrix in float64, for folding weights at load.
+ *
+ * @param rows number of rows
+ * @param columns number of columns
+ * @param values row by row
+ */
+record Matrix(int rows, int columns, double[] values) {
+    /** Returns a matrix of zeros. */
+    static Matrix zeros(int rows, int columns) {
+        return new Matrix(rows, columns, new double[rows * columns]);
+    }
+
+    /** Returns a weight whose first axis is the rows. */
+    static Matrix of(HostTensor weight) {
+        double[] values = weight.toDoubles();
+        int rows = Math.toIntExact(weight.size(0));
+        return new Matrix(rows, values.length / rows, values);
+    }
+
+    double at(int row, int column) {
+        return values[row * columns + column];
+    }
+
+    void set(int row, int column, double value) {
+        values[row * columns + column] = value;
+    }
+
+    /** Returns this · other. */
+    Matrix times(Matrix other) {
+        Matrix product = zeros(rows, other.columns);
+        int n = other.columns;
+        for (int i = 0; i < rows; i++) {
+            for (int k = 0; k < columns; k++) {
+                double factor = values[i * columns + k];
+                int from = k * n;
+                int to = i * n;
+                for (int j = 0; j < n; j++) {
+                    product.values[to + j] += factor * other.values[from + j];
+                }
+            }
+        }
+        return product;
+    }
+
+    /** Returns this · vector. */
+    double[] times(double[] vector) {
+        double[] product = new double[rows];
+        for (int i = 0; i < rows; i++) {
+            double sum = 0;
+            for (int j = 0; j < columns; j++) {
+                sum += values[i * columns + j] * vector[j];
+            }
+            product[i] = sum;
+        }
+        return product;
+    }
+
+    Matrix transposed() {
+        Matrix turned = zeros(columns, rows);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                turned.values[j * rows + i] = values[i * columns + j];
+            }
+        }
+        return turned;
+    }
+
+    /** Returns the matrix with column j multiplied by factors[j]. */
+    Matrix scaledColumns(double[] factors) {
+        Matrix scaled = zeros(rows, columns);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                scaled.values[i * columns + j] = values[i * columns + j] * factors[j];
+            }
+        }
+        return scaled;
+    }
+
+    /** Returns the matrix with row i multiplied by factors[i]. */
+    Matrix scaledRows(double[] factors) {
+        Matrix scaled = zeros(rows, columns);
+        for (int i = 0; i < rows; i++) {
+            for (int j = 0; j < columns; j++) {
+                scaled.values[i * columns + j] = values[i * columns + j] * factors[i];
+            }
+        }
+        return scaled;
+    }
+
+    Matrix scaled(double factor) {
+        Matrix scaled = zeros(rows, columns);
+        for (int i = 0; i < values.length; i++) {
+            scaled.values[i] = values[i] * factor;
+        }
+        return scaled;
+    }
+
+    /** Returns rows from {@code first} on. */
+    Matrix rowsFrom(int first, int count) {
+        double[] part = new double[count * columns];
+        System.arraycopy(values, first * columns, part, 0, part.length);
+        return new Matrix(count, columns, part);
+    }
+
+    /** Returns columns from {@code first} on. */
+    Matrix columnsFrom(int first, int count) {
+        Matrix part = zeros(rows, count);
+        for (int i = 0; i < rows; i++) {
+            System.arraycopy(values, i * columns + first, part.values, i * count, count);
+        }
+        return part;
+    }
+}
