@@ -11,8 +11,11 @@ module org.segformer3d.data {
     exports org.segformer3d.data.io;
     exports org.segformer3d.data.labels;
     exports org.segformer3d.data.loading;
+    exports org.segformer3d.data.metaimage;
+    exports org.segformer3d.data.mgh;
     exports org.segformer3d.data.nifti;
     exports org.segformer3d.data.npy;
+    exports org.segformer3d.data.nrrd;
     exports org.segformer3d.data.planning;
     exports org.segformer3d.data.preprocessing;
     exports org.segformer3d.data.transform;

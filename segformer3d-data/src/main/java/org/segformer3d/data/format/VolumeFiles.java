@@ -17,8 +17,11 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
+import org.segformer3d.data.metaimage.MetaImageFormat;
+import org.segformer3d.data.mgh.MghFormat;
 import org.segformer3d.data.nifti.NiftiFormat;
 import org.segformer3d.data.npy.NumpyFormat;
+import org.segformer3d.data.nrrd.NrrdFormat;
 import org.segformer3d.data.volume.ChannelSource;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -37,7 +40,8 @@ public final class VolumeFiles {
     /** The ending that results have where nothing asks for another. */
     public static final String USUAL_ENDING = ".nii.gz";
 
-    private static final List<VolumeFormat> FORMATS = List.of(new NiftiFormat(), new NumpyFormat());
+    private static final List<VolumeFormat> FORMATS =
+            List.of(new NiftiFormat(), new NrrdFormat(), new MetaImageFormat(), new MghFormat(), new NumpyFormat());
     private static final int START = 4096;
 
     /** How files of some other kinds start, for messages. */

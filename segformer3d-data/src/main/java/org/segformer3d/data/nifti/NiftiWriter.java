@@ -17,8 +17,7 @@ import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VoxelType;
 import org.segformer3d.data.voxel.FastGzip;
-import org.segformer3d.data.voxel.VoxelCodec;
-import org.segformer3d.data.voxel.VoxelLayout;
+import org.segformer3d.data.voxel.VoxelWriter;
 
 /**
  * Writes NIfTI images, atomically: {@code .nii} or, by the name, {@code .nii.gz}; little-endian, not scaled.
@@ -75,23 +74,9 @@ public final class NiftiWriter {
 
     static void write(Path file, Geometry geometry, int channels, VoxelType stored, ChannelSource source)
             throws IOException {
-        Objects.requireNonNull(source, "source");
         Objects.requireNonNull(geometry, "geometry");
-        if (channels < 1) {
-            throw new IllegalArgumentException("expected at least one channel, found " + channels);
-        }
-        VoxelLayout layout = new VoxelLayout(1, geometry.size());
-        VoxelCodec codec = VoxelCodec.of(stored, ByteOrder.LITTLE_ENDIAN);
-        write(file, header(geometry, channels, NiftiType.of(stored)), target -> {
-            for (int c = 0; c < channels; c++) {
-                float[] values = source.channel(c);
-                if (values.length != geometry.size().tokens()) {
-                    throw new IllegalArgumentException("channel " + c + " has " + values.length + " values, expected "
-                            + geometry.size().tokens());
-                }
-                layout.toFile(values, codec, target);
-            }
-        });
+        VoxelWriter voxels = new VoxelWriter(geometry.size(), channels, stored, ByteOrder.LITTLE_ENDIAN, source);
+        write(file, header(geometry, channels, NiftiType.of(stored)), voxels::writeTo);
     }
 
     private static void write(Path file, Volume volume, VoxelType type) throws IOException {

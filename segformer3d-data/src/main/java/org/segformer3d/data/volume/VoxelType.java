@@ -41,6 +41,16 @@ public enum VoxelType {
         return bytes;
     }
 
+    /** Returns whether this is a type of integers. */
+    public boolean isInteger() {
+        return this != FLOAT32 && this != FLOAT64;
+    }
+
+    /** Returns whether a number can be stored: for integers, whether it is whole and not too large. */
+    public boolean holds(double value) {
+        return !isInteger() || value == Math.rint(value) && value >= least && (value <= most || this == UINT64);
+    }
+
     /**
      * Returns the first of some types that holds every value exactly.
      *

@@ -13,7 +13,7 @@ import org.segformer3d.data.volume.VolumeFormatException;
 /** The bytes of a file, decompressed where need be, with damage reported as a {@link VolumeFormatException}. */
 public final class VoxelInput implements AutoCloseable {
     /** Deflate, which gzip and zlib use, shrinks data at most 1032-fold. */
-    private static final long DEFLATE_RATIO = 1032;
+    static final long DEFLATE_RATIO = 1032;
 
     private static final int DRAIN = 1 << 16;
 
@@ -76,6 +76,16 @@ public final class VoxelInput implements AutoCloseable {
             channel.close();
             throw e;
         }
+    }
+
+    /**
+     * Wraps bytes that several files give together.
+     *
+     * @param file for messages
+     * @param size how many there are
+     */
+    static VoxelInput of(Path file, long size, InputStream in) {
+        return new VoxelInput(file, size, Packing.NONE, in, null);
     }
 
     private static VolumeFormatException damaged(Path file, Packing packing, IOException e) {

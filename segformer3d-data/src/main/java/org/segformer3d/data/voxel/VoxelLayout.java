@@ -5,8 +5,8 @@ import java.io.OutputStream;
 import org.segformer3d.api.block.Grid;
 
 /**
- * Transposes between a file, where i runs fastest and then j, k and channel, and memory, where k runs fastest and then j, i and
- * channel.
+ * Transposes between a file, where i runs fastest and then j and k, with the channel before, between or (mostly) after them, and
+ * memory, where k runs fastest and then j, i and channel.
  *
  * <p>Planes (i, j) of the file go through a buffer several at a time: each voxel column of that block is then one contiguous run in
  * memory, where plane by plane every single value would touch a cache line of its own.
@@ -26,9 +26,21 @@ public final class VoxelLayout {
     private final int nj;
     private final int nk;
     private final int plane;
+    private final int channelAxis;
 
     /** Creates the layout of a volume whose channels come one after the other. */
     public VoxelLayout(int channels, Grid size) {
+        this(channels, size, 3);
+    }
+
+    /**
+     * Creates the layout of a volume.
+     *
+     * @param channelAxis how many of the spatial axes run faster than the channels: 3 where channels come one after the other, 0 where
+     *     each voxel has its channels beside each other
+     */
+    public VoxelLayout(int channels, Grid size, int channelAxis) {
+        this.channelAxis = channels == 1 ? 3 : channelAxis;
         this.channels = channels;
         this.ni = size.depth();
         this.nj = size.height();
@@ -40,9 +52,9 @@ public final class VoxelLayout {
         return Math.max(1, Math.min(Math.min(MOST_PLANES, nk), BLOCK_VOXELS / plane));
     }
 
-    /** Whether the planes are too large to hold one in a buffer. */
-    boolean isLargePlane() {
-        return plane > LARGE_PLANE;
+    /** Whether the file's planes (i, j) of one channel lie together and are small enough to hold some in a buffer. */
+    boolean hasPlanes() {
+        return plane <= LARGE_PLANE && channelAxis == 3;
     }
 
     int channels() {
@@ -129,44 +141,64 @@ public final class VoxelLayout {
         }
     }
 
-    /** Fills the array value by value, and returns how many bytes were read, which is less than needed only at the file's end. */
-    long fromFileByRuns(float[] values, VoxelCodec codec, VoxelInput in) throws IOException {
-        float[] block = new float[BLOCK_VOXELS];
-        byte[] raw = new byte[BLOCK_VOXELS * codec.bytes()];
-        long total = 0;
-        int i = 0;
-        int j = 0;
-        int k = 0;
-        int c = 0;
+    /** Values in the file's order. */
+    interface Values {
+        /** Puts the next values into a block and returns how many: fewer than asked for only where there are no more. */
+        int next(float[] block, int count) throws IOException;
+    }
+
+    /** Fills the array run by run, and returns how many values there were, which is less than needed only at the file's end. */
+    long fromFileByRuns(float[] values, Values source) throws IOException {
+        int[] sizes = new int[4];
+        int[] strides = new int[4];
+        int at = 0;
+        int[][] spatial = {{ni, nj * nk}, {nj, nk}, {nk, 1}};
+        for (int axis = 0; axis < 4; axis++) {
+            boolean isChannel = axis == channelAxis;
+            sizes[axis] = isChannel ? channels : spatial[at][0];
+            strides[axis] = isChannel ? plane * nk : spatial[at++][1];
+        }
+        float[] block = new float[Math.min(BLOCK_VOXELS, values.length)];
+        int[] index = new int[4];
+        int to = 0;
         for (int done = 0; done < values.length; ) {
-            int n = Math.min(BLOCK_VOXELS, values.length - done);
-            int read = in.read(raw, n * codec.bytes());
-            total += read;
-            if (read < n * codec.bytes()) {
-                return total;
-            }
-            codec.decode(raw, 0, n, block, 0);
-            for (int p = 0; p < n; p++) {
-                values[((c * ni + i) * nj + j) * nk + k] = block[p];
-                if (++i == ni) {
-                    i = 0;
-                    if (++j == nj) {
-                        j = 0;
-                        if (++k == nk) {
-                            k = 0;
-                            c++;
-                        }
-                    }
+            int n = Math.min(block.length, values.length - done);
+            int found = source.next(block, n);
+            for (int p = 0; p < found; ) {
+                int run = Math.min(sizes[0] - index[0], found - p);
+                for (int t = 0; t < run; t++) {
+                    values[to] = block[p++];
+                    to += strides[0];
+                }
+                index[0] += run;
+                for (int axis = 0; axis < 3 && index[axis] == sizes[axis]; axis++) {
+                    to += strides[axis + 1] - sizes[axis] * strides[axis];
+                    index[axis] = 0;
+                    index[axis + 1]++;
                 }
             }
-            done += n;
+            done += found;
+            if (found < n) {
+                return done;
+            }
         }
-        return total;
+        return values.length;
+    }
+
+    /** Fills the array from bytes and returns how many there were. */
+    long fromFileByRuns(float[] values, VoxelCodec codec, VoxelInput in) throws IOException {
+        byte[] raw = new byte[Math.min(BLOCK_VOXELS, values.length) * codec.bytes()];
+        return codec.bytes()
+                * fromFileByRuns(values, (block, count) -> {
+                    int found = in.read(raw, count * codec.bytes()) / codec.bytes();
+                    codec.decode(raw, 0, found, block, 0);
+                    return found;
+                });
     }
 
     /** Writes the array in the file's order. */
     public void toFile(float[] values, VoxelCodec codec, OutputStream out) throws IOException {
-        if (isLargePlane()) {
+        if (!hasPlanes()) {
             toFileByRuns(values, codec, out);
             return;
         }

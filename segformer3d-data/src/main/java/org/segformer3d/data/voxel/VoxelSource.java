@@ -80,7 +80,7 @@ public final class VoxelSource {
 
     /** Loads all and returns how many bytes were read, which is less than needed only at the file's end. */
     public long load() throws IOException {
-        if (layout.isLargePlane()) {
+        if (!layout.hasPlanes()) {
             values = allocation.allocate();
             return layout.fromFileByRuns(values, codec, in);
         }

@@ -1,0 +1,2 @@
+/** MetaImage files, as ITK writes them. */
+package org.segformer3d.data.metaimage;

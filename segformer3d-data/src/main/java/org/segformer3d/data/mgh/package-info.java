@@ -1,0 +1,2 @@
+/** MGH images, as FreeSurfer writes them. */
+package org.segformer3d.data.mgh;
