@@ -115,7 +115,8 @@ final class MetaImageHeader {
                     throw problem(
                             line.startsWith("\u001f")
                                     ? "a gzipped file, expected a MetaImage file, whose voxels alone may be compressed: gunzip it first"
-                                    : "found the line '" + shortened(line) + "' in its header, expected 'key = value'");
+                                    : "found the line '" + shortened(line)
+                                            + "' in its header, expected 'key = value' until ElementDataFile");
                 }
                 String key = name.toLowerCase(Locale.ROOT);
                 key = ALIASES.getOrDefault(key, key);

@@ -16,10 +16,13 @@ import org.segformer3d.data.volume.VoxelType;
 import org.segformer3d.data.voxel.FastGzip;
 import org.segformer3d.data.voxel.VoxelInput;
 import org.segformer3d.data.voxel.VoxelWriter;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** MGH: {@code .mgz} and, not compressed, {@code .mgh}; big-endian, as the format always is, with frames as channels. */
 public final class MghFormat implements VolumeFormat {
     private static final String GZIPPED = ".mgz";
+    private static final Logger LOG = LoggerFactory.getLogger(MghFormat.class);
 
     /** Creates the format, which has no state. */
     public MghFormat() {}
@@ -47,6 +50,11 @@ public final class MghFormat implements VolumeFormat {
     @Override
     public Volume read(Path file) throws IOException {
         MghHeader header = MghHeader.read(file);
+        if (!header.isPlaced()) {
+            LOG.warn(
+                    "{}: its header says that it has no place of its own; taking 1 mm voxels and the axes left, inferior, anterior, as FreeSurfer does",
+                    file);
+        }
         boolean gzipped;
         try (VoxelInput in = VoxelInput.open(file)) {
             gzipped = in.isPacked();
