@@ -18,6 +18,7 @@ public final class Backends {
     public static final String VARIABLE = "SEGFORMER3D_BACKEND";
 
     private static final Map<String, String> KNOWN_ARTIFACTS = Map.of(
+            "native", "org.segformer3d:segformer3d-backend-native",
             "libtorch", "org.segformer3d:segformer3d-backend-libtorch",
             "reference", "org.segformer3d:segformer3d-backend-reference",
             "onnxruntime", "org.segformer3d:segformer3d-backend-onnxruntime");

@@ -1,0 +1,95 @@
+package org.segformer3d.backend.kernels;
+
+import java.nio.FloatBuffer;
+import java.util.Map;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.heap.HeapBackend;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.weights.StateDict;
+
+/** The open backend: a pool of threads. Its tensors are arrays in direct memory, which the collector frees. */
+final class NativeBackend extends HeapBackend<NativeScope, NativeTensor> {
+    private final Pool pool;
+
+    NativeBackend(BackendOptions options) {
+        super(options, NativeScope.class, NativeTensor.class);
+        this.pool = new Pool(options.threads());
+    }
+
+    Pool pool() {
+        return pool;
+    }
+
+    @Override
+    public String name() {
+        return NativeProvider.NAME;
+    }
+
+    @Override
+    public Map<String, String> versions() {
+        return Map.of("kernels", KernelLibrary.isa().key());
+    }
+
+    @Override
+    public NativeScope newScope() {
+        requireOpen();
+        return new NativeScope(this);
+    }
+
+    @Override
+    public LayerProvider layers() {
+        requireOpen();
+        throw new UnsupportedOperationException("backend '" + NativeProvider.NAME
+                + "' computes whole networks only; single layers need another backend");
+    }
+
+    @Override
+    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+        requireOpen();
+        if (!config.layers().isEmpty()) {
+            throw new ConfigException("model_parameters.layers: found " + config.layers() + ", but backend '"
+                    + NativeProvider.NAME + "' computes the paper's layers only; choose another backend");
+        }
+        return new NativeModel(this, config, weights);
+    }
+
+    @Override
+    public Tensor resizeCanvas(Scope scope, Tensor x, Grid size) {
+        NativeScope owner = scope(scope);
+        HostTensor input = tensor(x).host();
+        long[] shape = input.shape();
+        Grid from = Grid.of(shape);
+        int maps = Math.toIntExact(shape[0] * shape[1]);
+        FloatBuffer source = input.floatBuffer();
+        HostTensor resized =
+                HostTensor.zeros(DType.FLOAT32, shape[0], shape[1], size.depth(), size.height(), size.width());
+        FloatBuffer target = resized.floatBuffer();
+        int width = Math.min(from.width(), size.width());
+        for (int map = 0; map < maps; map++) {
+            for (int d = 0; d < Math.min(from.depth(), size.depth()); d++) {
+                for (int h = 0; h < Math.min(from.height(), size.height()); h++) {
+                    target.put(
+                            ((map * size.depth() + d) * size.height() + h) * size.width(),
+                            source,
+                            ((map * from.depth() + d) * from.height() + h) * from.width(),
+                            width);
+                }
+            }
+        }
+        return owner.own(resized);
+    }
+
+    @Override
+    public void close() {
+        super.close();
+        pool.close();
+    }
+}

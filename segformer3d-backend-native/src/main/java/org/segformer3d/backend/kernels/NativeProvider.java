@@ -1,0 +1,67 @@
+package org.segformer3d.backend.kernels;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
+import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
+import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.Device;
+
+/** Offers the backend {@code native}: SegFormer3D in float32 on the CPU by kernels of its own. */
+public final class NativeProvider implements BackendProvider {
+    static final String NAME = "native";
+
+    /** Creates the provider; called by {@link java.util.ServiceLoader}. */
+    public NativeProvider() {}
+
+    @Override
+    public String name() {
+        return NAME;
+    }
+
+    @Override
+    public int rank() {
+        return 90;
+    }
+
+    @Override
+    public String description() {
+        return "kernels of its own for SegFormer3D, float32, CPU with AVX2, AVX-512 or NEON; a library of a few hundred kilobytes";
+    }
+
+    @Override
+    public Optional<String> whyUnavailable() {
+        return KernelLibrary.problem();
+    }
+
+    @Override
+    public List<Device> devices() {
+        return whyUnavailable().isEmpty() ? List.of(Device.CPU) : List.of();
+    }
+
+    @Override
+    public List<DType> computeTypes() {
+        return List.of(DType.FLOAT32);
+    }
+
+    @Override
+    public Backend open(BackendOptions options) {
+        Objects.requireNonNull(options, "options");
+        whyUnavailable(options.device()).ifPresent(reason -> {
+            throw new BackendException("backend '" + NAME + "': " + reason);
+        });
+        if (options.implementation() == Implementation.PLAIN) {
+            throw new BackendException("backend '" + NAME + "' has no plain implementation; ask for auto or fused");
+        }
+        if (options.computeType() != DType.FLOAT32) {
+            throw new BackendException(
+                    "backend '" + NAME + "' computes in float32 only, found " + options.computeType());
+        }
+        int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
+        return new NativeBackend(options.withThreads(threads));
+    }
+}
