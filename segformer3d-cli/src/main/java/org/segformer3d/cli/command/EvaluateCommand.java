@@ -12,8 +12,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.segformer3d.cli.option.Outputs;
+import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
+import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.labels.LabelSpec;
@@ -63,6 +66,14 @@ public final class EvaluateCommand implements Callable<Integer> {
 
     @ArgGroup
     private Classes classes = new Classes();
+
+    @Option(
+            names = "--ignore",
+            paramLabel = "V",
+            split = ",",
+            description =
+                    "True values whose voxels count nowhere, beside those that --model or --data name (by default those that dataset.json beside --labels names).")
+    private List<Integer> ignored = new ArrayList<>();
 
     @Option(
             names = "--report",
@@ -124,6 +135,11 @@ public final class EvaluateCommand implements Callable<Integer> {
                 paramLabel = "NAME=V[,V…]",
                 description = "Score this class or region of several values; may be repeated.")
         private Map<String, String> named = new LinkedHashMap<>();
+
+        /** Returns whether a model or a data set says what is scored, and what isn't. */
+        boolean isNamed() {
+            return model.isPresent() || data.isPresent();
+        }
     }
 
     @Override
@@ -191,8 +207,8 @@ public final class EvaluateCommand implements Callable<Integer> {
 
     /** Returns the evaluation of one folder, of the cases that are predicted unless all are asked for. */
     private Evaluation evaluation(Path predicted, Path truth) throws IOException {
-        Evaluation evaluation = scoring(new Evaluation(
-                predicted.toAbsolutePath().normalize(), truth.toAbsolutePath().normalize()));
+        Evaluation evaluation = ignoring(scoring(new Evaluation(
+                predicted.toAbsolutePath().normalize(), truth.toAbsolutePath().normalize())));
         if (resample) {
             evaluation = evaluation.resampling();
         }
@@ -262,6 +278,32 @@ public final class EvaluateCommand implements Callable<Integer> {
                 Files.exists(run)
                         ? "holds no evaluation.json, neither itself nor in test or evaluation; run 'evaluate --output' first, or add --labels to score a folder of predictions"
                         : "no such file or folder, expected an evaluation.json or a folder with one");
+    }
+
+    /** Leaves out the voxels that are to be ignored: those asked for, and those that the labels' own data set names. */
+    private Evaluation ignoring(Evaluation evaluation) throws IOException {
+        Path json = evaluation.labels().resolveSibling("dataset.json");
+        if (!ignored.isEmpty() || classes.isNamed() || !Files.isRegularFile(json)) {
+            return evaluation.ignoring(ignored);
+        }
+        List<Integer> named = List.of();
+        try {
+            named = DatasetReader.labels(json).stream()
+                    .filter(LabelClass::isIgnore)
+                    .flatMap(label -> label.values().stream())
+                    .toList();
+        } catch (DatasetException e) {
+            // Nobody asked for this file: what it can't tell mustn't stop the comparison.
+            spec.commandLine().getErr().println("segformer3d: " + e.getMessage());
+        }
+        if (!named.isEmpty()) {
+            spec.commandLine()
+                    .getErr()
+                    .println("segformer3d: voxels of label "
+                            + named.stream().map(String::valueOf).collect(Collectors.joining(", "))
+                            + " aren't scored: " + json + " calls it ignore");
+        }
+        return evaluation.ignoring(named);
     }
 
     private Evaluation scoring(Evaluation evaluation) throws IOException {

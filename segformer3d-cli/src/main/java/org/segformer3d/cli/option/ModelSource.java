@@ -201,13 +201,14 @@ public final class ModelSource {
         LabelSpec.Mode mode = dataset.labels().softmax() ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID;
         SegFormer3DConfig model = experiment.model();
         if (dataset.type().isOfficial() && model.numClasses() == 3 && mode == LabelSpec.Mode.SIGMOID) {
-            return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021");
+            return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021")
+                    .ignoring(dataset.labels().ignored());
         }
         if (dataset.root().filter(Files::isDirectory).isPresent()) {
             DatasetLayout layout = dataset.type().isOfficial()
                     ? DatasetLayout.FOLDERS
                     : dataset.type().layout();
-            return LabelSpec.of(mode, layout.read(dataset.root().get()).labels());
+            return dataset.labels().of(layout.read(dataset.root().get()));
         }
         List<Region> regions = new ArrayList<>();
         if (mode == LabelSpec.Mode.SOFTMAX) {
@@ -216,6 +217,6 @@ public final class ModelSource {
         for (int value = 1; regions.size() < model.numClasses(); value++) {
             regions.add(Region.of("class " + value, value));
         }
-        return new LabelSpec(mode, regions);
+        return new LabelSpec(mode, regions).ignoring(dataset.labels().ignored());
     }
 }

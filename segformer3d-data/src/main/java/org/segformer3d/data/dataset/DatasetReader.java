@@ -1,8 +1,6 @@
 package org.segformer3d.data.dataset;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -18,8 +16,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import org.segformer3d.data.format.VolumeFiles;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Reads which files make up a data set laid out as by the Medical Segmentation Decathlon or nnU-Net (version 1 or 2).
@@ -35,18 +31,27 @@ import org.slf4j.LoggerFactory;
  * names to values, the latter also to lists of values (regions).
  */
 public final class DatasetReader {
-    private static final Logger LOG = LoggerFactory.getLogger(DatasetReader.class);
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int NAMED = 5;
 
     private final Path root;
     private final Path json;
     private final List<String> missing = new ArrayList<>();
-    private List<String> channels = List.of();
+    private final DatasetDescription description;
 
-    private DatasetReader(Path root, Path json) {
+    private DatasetReader(Path root, Path json, DatasetDescription description) {
         this.root = root;
         this.json = json;
+        this.description = description;
+    }
+
+    /**
+     * Returns what a {@code dataset.json} says is segmented, whether or not its cases are there.
+     *
+     * @throws DatasetException when it isn't one, or contradicts itself
+     * @throws IOException when reading fails
+     */
+    public static List<LabelClass> labels(Path json) throws IOException {
+        return DatasetDescription.read(json).labels();
     }
 
     /**
@@ -69,52 +74,33 @@ public final class DatasetReader {
         }
         Path json = isJson ? path : path.resolve("dataset.json");
         Path root = isJson ? path.toAbsolutePath().getParent() : path;
-        DatasetReader reader = new DatasetReader(root, json);
         if (Files.isRegularFile(json)) {
-            return reader.readDescribed();
+            return new DatasetReader(root, json, DatasetDescription.read(json)).readDescribed();
         }
         if (Files.isDirectory(root.resolve("imagesTr"))) {
-            return reader.dataset(JSON.createObjectNode(), reader.search());
+            DatasetReader reader = new DatasetReader(root, json, DatasetDescription.empty(json));
+            return reader.dataset(reader.search());
         }
         throw new DatasetException(path, "no data set here: found neither dataset.json nor imagesTr");
     }
 
     private SegmentationDataset readDescribed() throws IOException {
-        JsonNode description;
-        try {
-            description = JSON.readTree(Files.readAllBytes(json));
-        } catch (JsonProcessingException e) {
-            throw new DatasetException(json, "not valid JSON: " + e.getOriginalMessage(), e);
-        }
-        if (!description.isObject()) {
-            throw new DatasetException(json, "expected a JSON object that describes a data set");
-        }
-        String ending = description.path("file_ending").asText(VolumeFiles.USUAL_ENDING);
-        if (ImageNames.extension(Path.of("x" + ending)).isEmpty()) {
-            throw new DatasetException(
-                    json, "found file_ending '" + ending + "', expected " + VolumeFiles.endingsText());
-        }
-        channels = channels(description);
         List<Case> cases;
-        if (description.path("dataset").isObject()) {
-            cases = explicitCases(description.get("dataset"));
-        } else if (description.path("training").isArray()
-                && !description.get("training").isEmpty()) {
-            cases = listedCases(description.get("training"));
+        if (description.at("dataset").isObject()) {
+            cases = explicitCases(description.at("dataset"));
+        } else if (description.at("training").isArray()
+                && !description.at("training").isEmpty()) {
+            cases = listedCases(description.at("training"));
         } else if (Files.isDirectory(root.resolve("imagesTr"))) {
             cases = search();
-            int stated = description.path("numTraining").asInt(cases.size());
-            if (stated != cases.size()) {
-                LOG.warn("{}: numTraining is {}, but imagesTr holds {} cases", json, stated, cases.size());
-            }
         } else {
             throw new DatasetException(
                     json, "lists no training cases, and " + root.resolve("imagesTr") + " doesn't exist");
         }
-        return dataset(description, cases);
+        return dataset(cases);
     }
 
-    private SegmentationDataset dataset(JsonNode description, List<Case> cases) throws IOException {
+    private SegmentationDataset dataset(List<Case> cases) throws IOException {
         if (!missing.isEmpty()) {
             throw new DatasetException(
                     Files.isRegularFile(json) ? json : root,
@@ -130,7 +116,9 @@ public final class DatasetReader {
                             + ", one case or channel each");
         }
         cases.sort(Comparator.comparing(Case::id));
-        List<Case> unlabelled = unlabelled(description);
+        description.checkCount(cases.size());
+        List<Case> unlabelled = unlabelled();
+        List<String> channels = description.channels();
         if (channels.isEmpty()) {
             int count = cases.get(0).images().size();
             List<String> numbered = new ArrayList<>();
@@ -139,27 +127,27 @@ public final class DatasetReader {
             }
             channels = numbered;
         }
-        checkChannels(cases);
-        checkChannels(unlabelled);
+        checkChannels(cases, channels);
+        checkChannels(unlabelled, channels);
         Set<String> ids = new HashSet<>();
         for (Case one : cases) {
             if (!ids.add(one.id())) {
                 throw new DatasetException(json, "two training cases have the name '" + one.id() + "'");
             }
         }
-        String name = description.path("name").asText("");
+        String name = description.name();
         Path folder = root.toAbsolutePath().normalize().getFileName();
         return new SegmentationDataset(
                 name.isEmpty() && folder != null ? folder.toString() : name,
                 root,
                 channels,
-                labels(description),
+                description.labels(),
                 cases,
                 unlabelled);
     }
 
     /** One file may hold all channels, which only its header tells; several must be one per channel. */
-    private void checkChannels(List<Case> cases) throws DatasetException {
+    private static void checkChannels(List<Case> cases, List<String> channels) throws DatasetException {
         for (Case one : cases) {
             int files = one.images().size();
             // A file whose suffix isn't part of the id holds one channel only.
@@ -171,111 +159,6 @@ public final class DatasetReader {
                                 + String.join(", ", channels) + ")");
             }
         }
-    }
-
-    private List<String> channels(JsonNode description) throws DatasetException {
-        String key = description.has("channel_names") ? "channel_names" : "modality";
-        JsonNode node = description.path(key);
-        List<String> names = new ArrayList<>();
-        if (node.isArray()) {
-            node.forEach(name -> names.add(name.asText()));
-        } else if (node.isObject()) {
-            TreeMap<Integer, String> byNumber = new TreeMap<>();
-            for (Map.Entry<String, JsonNode> entry : node.properties()) {
-                byNumber.put(number(key, entry.getKey()), entry.getValue().asText());
-            }
-            for (int n = 0; n < byNumber.size(); n++) {
-                if (!byNumber.containsKey(n)) {
-                    throw new DatasetException(
-                            json,
-                            key + " numbers its channels " + byNumber.keySet() + ", expected 0 to "
-                                    + (byNumber.size() - 1));
-                }
-            }
-            names.addAll(byNumber.values());
-        } else if (node.isTextual()) {
-            names.add(node.asText());
-        }
-        return names;
-    }
-
-    private int number(String key, String text) throws DatasetException {
-        try {
-            return Integer.parseInt(text.strip());
-        } catch (NumberFormatException e) {
-            throw new DatasetException(json, "found '" + text + "' in " + key + ", expected a whole number", e);
-        }
-    }
-
-    private List<LabelClass> labels(JsonNode description) throws DatasetException {
-        JsonNode node = description.path("labels");
-        List<LabelClass> labels = new ArrayList<>();
-        if (node.isArray()) {
-            for (int n = 0; n < node.size(); n++) {
-                labels.add(LabelClass.of(n, node.get(n).asText()));
-            }
-        } else if (node.isObject()) {
-            boolean valuesToNames = true;
-            for (Map.Entry<String, JsonNode> entry : node.properties()) {
-                valuesToNames &= entry.getKey().strip().matches("\\d+")
-                        && entry.getValue().isTextual();
-            }
-            for (Map.Entry<String, JsonNode> entry : node.properties()) {
-                labels.add(
-                        valuesToNames
-                                ? LabelClass.of(
-                                        number("labels", entry.getKey()),
-                                        entry.getValue().asText())
-                                : named(entry.getKey(), entry.getValue()));
-            }
-        } else if (!node.isMissingNode()) {
-            throw new DatasetException(json, "found labels = " + node + ", expected an object of names and values");
-        }
-        Set<String> names = new HashSet<>();
-        Set<Integer> values = new HashSet<>();
-        for (LabelClass label : labels) {
-            if (!names.add(label.name())) {
-                throw new DatasetException(json, "two labels have the name '" + label.name() + "'");
-            }
-            if (!label.isRegion() && !values.add(label.value())) {
-                throw new DatasetException(json, "two labels have the value " + label.value());
-            }
-        }
-        if (labels.stream().noneMatch(LabelClass::isRegion)) {
-            labels.sort(Comparator.comparingInt(LabelClass::value));
-        } else {
-            // The order of regions means something (later ones are drawn over earlier ones), but the background comes
-            // first.
-            labels.sort(Comparator.comparing(label -> label.isRegion() || label.value() != 0));
-        }
-        return labels;
-    }
-
-    private LabelClass named(String name, JsonNode value) throws DatasetException {
-        List<Integer> values = new ArrayList<>();
-        if (value.isArray()) {
-            for (JsonNode one : value) {
-                values.add(labelValue(name, one));
-            }
-        } else {
-            values.add(labelValue(name, value));
-        }
-        if (values.isEmpty()) {
-            throw new DatasetException(json, "label '" + name + "' has no value");
-        }
-        return new LabelClass(name, values);
-    }
-
-    private int labelValue(String name, JsonNode value) throws DatasetException {
-        if (value.isTextual()) {
-            return number("label '" + name + "'", value.asText());
-        }
-        if (!value.isNumber() || value.asDouble() != Math.rint(value.asDouble()) || !value.canConvertToInt()) {
-            throw new DatasetException(
-                    json,
-                    "label '" + name + "' has the value " + value + ", expected a whole number or a list of them");
-        }
-        return value.asInt();
     }
 
     /** nnU-Net's explicit form: {"case": {"images": [one per channel], "label": file}}. */
@@ -442,16 +325,16 @@ public final class DatasetReader {
         return List.copyOf(byChannel.values());
     }
 
-    private List<Case> unlabelled(JsonNode description) throws IOException {
+    private List<Case> unlabelled() throws IOException {
         List<Case> cases = new ArrayList<>();
-        if (description.path("test").isArray() && !description.get("test").isEmpty()) {
+        if (description.at("test").isArray() && !description.at("test").isEmpty()) {
             List<String> absent = new ArrayList<>();
-            for (JsonNode entry : description.get("test")) {
+            for (JsonNode entry : description.at("test")) {
                 JsonNode image = entry.isObject() ? entry.path("image") : entry;
                 image(image).ifPresentOrElse(cases::add, () -> absent.add(image.asText()));
             }
             if (!absent.isEmpty()) {
-                LOG.warn("{}: {} test images are missing, the first being {}", json, absent.size(), absent.get(0));
+                description.warn(absent.size() + " test images are missing, the first being " + absent.get(0));
             }
         } else if (Files.isDirectory(root.resolve("imagesTs"))) {
             cases.addAll(group(ImageNames.list(root.resolve("imagesTs")), null));

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -29,13 +30,18 @@ import org.segformer3d.data.dataset.SynapseReader;
  *   <li>{@link Mode#SIGMOID}: each channel is a yes-or-no question of its own, without a background channel. Where no logit is
  *       positive (probability ½), decoding writes 0. Regions that share no value compete: the largest positive logit wins. Regions
  *       that do share values (in BraTS WT ⊃ TC ⊃ ET) are painted one over the other, from the one with most values to the one with
- *       fewest, in channel order among equals.
+ *       fewest, in channel order among equals; or all of them in channel order, where the data set says so.
  * </ul>
+ *
+ * <p>Values to ignore mark voxels that nobody labelled. They belong to no channel, count neither for the loss nor for scores, and are
+ * never written.
  *
  * @param mode how channels relate, never {@code null}
  * @param regions one per channel, in channel order, at least one, at most 256, with distinct names
+ * @param painting in which order regions are written over one another, never {@code null}
+ * @param ignored label values to ignore, none of them 0 or a region's; kept sorted and without repetition
  */
-public record LabelSpec(Mode mode, List<Region> regions) {
+public record LabelSpec(Mode mode, List<Region> regions, Painting painting, List<Integer> ignored) {
     /** How the channels relate to one another. */
     public enum Mode {
         /** Independent regions, which may overlap. */
@@ -44,15 +50,25 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         SOFTMAX
     }
 
+    /** In which order independent regions are written. */
+    public enum Painting {
+        /** The largest first, as far as they share values; those that share none compete. */
+        BY_SIZE,
+        /** In channel order, each over what stands there, as nnU-Net's {@code regions_class_order} says. */
+        IN_TURN
+    }
+
     private static final int MOST_REGIONS = 256;
     private static final Map<String, LabelSpec> PRESETS = presets();
-    private static final List<String> KEYS = List.of("preset", "mode", "regions");
+    private static final List<String> KEYS = List.of("preset", "mode", "regions", "painting", "ignore");
     private static final List<String> REGION_KEYS = List.of("name", "values", "write");
 
     /** Checks that the regions suit the mode. */
     public LabelSpec {
         Objects.requireNonNull(mode, "mode");
+        Objects.requireNonNull(painting, "painting");
         regions = List.copyOf(regions);
+        ignored = List.copyOf(new TreeSet<>(ignored));
         if (regions.isEmpty() || regions.size() > MOST_REGIONS) {
             throw ConfigException.of("labels.regions", regions.size() + " regions", "1 to " + MOST_REGIONS);
         }
@@ -71,7 +87,16 @@ public record LabelSpec(Mode mode, List<Region> regions) {
                 throw ConfigException.of("labels.regions", "one class", "background and at least one more");
             }
             if (!disjoint(regions)) {
-                throw ConfigException.of("labels.regions", regions, "classes that share no value in softmax mode");
+                throw ConfigException.of(
+                        "labels.regions",
+                        regions.stream()
+                                .map(region -> region.name() + " " + region.values())
+                                .collect(Collectors.joining(", ")),
+                        "classes that share no value in softmax mode, or sigmoid mode");
+            }
+            if (painting == Painting.IN_TURN) {
+                throw ConfigException.of(
+                        "labels.painting", "in_turn", "it in sigmoid mode only: classes exclude one another");
             }
         } else {
             for (Region region : regions) {
@@ -81,6 +106,32 @@ public record LabelSpec(Mode mode, List<Region> regions) {
                 }
             }
         }
+        for (int value : ignored) {
+            if (value == 0 || value != (short) value) {
+                throw ConfigException.of(
+                        "labels.ignore", value, "values of -32768…32767 other than 0, which is the background");
+            }
+            for (Region region : regions) {
+                if (region.values().contains(value)) {
+                    throw ConfigException.of(
+                            "labels.ignore",
+                            value + ", which is a value of '" + region.name() + "'",
+                            "a value of no region");
+                }
+            }
+        }
+    }
+
+    /** Describes labels of which none is ignored and the largest is painted first. */
+    public LabelSpec(Mode mode, List<Region> regions) {
+        this(mode, regions, Painting.BY_SIZE, List.of());
+    }
+
+    /** Returns these labels with some more values to ignore. */
+    public LabelSpec ignoring(Collection<Integer> values) {
+        List<Integer> all = new ArrayList<>(ignored);
+        all.addAll(values);
+        return new LabelSpec(mode, regions, painting, all);
     }
 
     /**
@@ -106,32 +157,40 @@ public record LabelSpec(Mode mode, List<Region> regions) {
     /**
      * Returns what a data set's description says about its labels.
      *
-     * <p>In sigmoid mode the background is left out. A region of several values writes the smallest one that no smaller region inside it
-     * claims, so that decoding gives back what was encoded where the description allows it.
+     * <p>In sigmoid mode the background is left out. A label writes the value that the data set says; where it doesn't say, the first of
+     * its values that no smaller label claims, so that decoding gives back what was encoded where the description allows it.
      *
      * @param mode how the channels are to relate
      * @param labels the classes and regions, never {@code null}
-     * @throws ConfigException when there are none, one is to be ignored, or they don't suit the mode
+     * @throws ConfigException when there are none, or they don't suit the mode
      */
     public static LabelSpec of(Mode mode, List<LabelClass> labels) {
         List<Region> regions = new ArrayList<>();
+        List<Integer> ignored = new ArrayList<>();
+        boolean inTurn = false;
         for (LabelClass label : labels) {
             if (label.isIgnore()) {
-                throw ConfigException.of("labels", "an ignore label", "classes only; ignore labels aren't supported");
+                ignored.addAll(label.values());
+            } else if (mode == Mode.SOFTMAX || !label.isBackground()) {
+                regions.add(
+                        new Region(label.name(), label.values(), label.write().orElse(written(label, labels))));
+                inTurn |= label.write().isPresent();
             }
-            if (mode == Mode.SIGMOID && label.values().equals(List.of(0))) {
-                continue;
-            }
-            int write = label.values().stream()
-                    .filter(value -> labels.stream()
-                            .noneMatch(other ->
-                                    other.values().size() < label.values().size()
-                                            && other.values().contains(value)))
-                    .min(Integer::compare)
-                    .orElse(label.values().get(0));
-            regions.add(new Region(label.name(), label.values(), write));
         }
-        return new LabelSpec(mode, regions);
+        return new LabelSpec(
+                mode, regions, inTurn && mode == Mode.SIGMOID ? Painting.IN_TURN : Painting.BY_SIZE, ignored);
+    }
+
+    private static int written(LabelClass region, List<LabelClass> all) {
+        for (int value : region.values()) {
+            boolean claimed = all.stream()
+                    .anyMatch(other -> other.values().size() < region.values().size()
+                            && other.values().contains(value));
+            if (!claimed) {
+                return value;
+            }
+        }
+        return region.values().get(0);
     }
 
     private static List<Region> numbered(String... names) {
@@ -230,9 +289,9 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         return regions.stream().map(Region::name).toList();
     }
 
-    /** Returns every label value that encoding accepts, in ascending order: 0 and the values of the regions. */
+    /** Returns every label value that encoding accepts, in ascending order: 0, the values of the regions and those to ignore. */
     public List<Integer> knownValues() {
-        TreeSet<Integer> values = new TreeSet<>();
+        TreeSet<Integer> values = new TreeSet<>(ignored);
         values.add(0);
         regions.forEach(region -> values.addAll(region.values()));
         return List.copyOf(values);
@@ -304,6 +363,51 @@ public record LabelSpec(Mode mode, List<Region> regions) {
     }
 
     /**
+     * Writes to a buffer which voxels count, 1 or 0 for each, and advances its position.
+     *
+     * @param labels N label values
+     * @param target room for N bytes
+     * @return whether one of them doesn't count: its value is to be ignored
+     * @throws java.nio.BufferOverflowException when there is too little room
+     */
+    public boolean mask(short[] labels, ByteBuffer target) {
+        byte[] counts = new byte[labels.length];
+        boolean left = false;
+        for (int n = 0; n < counts.length; n++) {
+            boolean leave = isIgnored(labels[n]);
+            counts[n] = (byte) (leave ? 0 : 1);
+            left |= leave;
+        }
+        target.put(counts);
+        return left;
+    }
+
+    /**
+     * Returns which voxels of a label volume count: 1, or 0 where the value is to be ignored.
+     *
+     * @param labels shape (D,H,W), any element type, whole numbers, never {@code null}
+     * @param source the file or case, for the message
+     * @return uint8, shape (1,D,H,W); empty when all count
+     */
+    public Optional<HostTensor> mask(HostTensor labels, String source) {
+        if (ignored.isEmpty()) {
+            return Optional.empty();
+        }
+        HostTensor mask = HostTensor.zeros(DType.UINT8, 1, labels.size(0), labels.size(1), labels.size(2));
+        return mask(LabelValues.of(labels, source), mask.bytes()) ? Optional.of(mask) : Optional.empty();
+    }
+
+    /** Few values are ignored, mostly one, so that a list is looked through quickly. */
+    private boolean isIgnored(short value) {
+        for (int one : ignored) {
+            if (one == value) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
      * Checks that a label volume holds known values only.
      *
      * @param labels any shape and element type, never {@code null}
@@ -348,10 +452,13 @@ public record LabelSpec(Mode mode, List<Region> regions) {
     private UnknownLabelException unknown(String source, Collection<Integer> values) {
         String found = values.stream().limit(20).map(String::valueOf).collect(Collectors.joining(", "));
         String known = knownValues().stream().map(String::valueOf).collect(Collectors.joining(", "));
-        return new UnknownLabelException(source + ": found label value" + (values.size() == 1 ? " " : "s ") + found
+        boolean one = values.size() == 1;
+        // Background is something that a network learns; nobody must make it of voxels that weren't labelled.
+        return new UnknownLabelException(source + ": found label value" + (one ? " " : "s ") + found
                 + (values.size() > 20 ? ", …" : "") + ", expected only " + known + " (" + String.join(", ", names())
-                + "); add what is missing to a region of the labels section"
-                + (mode == Mode.SOFTMAX ? ", to the background where it is to be ignored" : ""));
+                + "); name " + (one ? "it" : "them")
+                + " in a region of the labels section or, where nobody labelled these voxels, in its key ignore (ignore: "
+                + (one ? found : "[" + found + "]") + "), which leaves them out of training and scores");
     }
 
     /**
@@ -403,7 +510,7 @@ public record LabelSpec(Mode mode, List<Region> regions) {
                 channel = new float[voxels];
                 best = new float[voxels];
             }
-            if (mode == Mode.SOFTMAX || isDisjoint()) {
+            if (mode == Mode.SOFTMAX || isDisjoint() && painting == Painting.BY_SIZE) {
                 decodeLargest(logits);
             } else {
                 decodePainted(logits);
@@ -441,14 +548,16 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         }
     }
 
-    /** Returns the channels as they are painted over one another: most values first, channel order among equals. */
+    /** Returns the channels as they are painted over one another. */
     private List<Integer> paintingOrder() {
         List<Integer> order = new ArrayList<>();
         for (int k = 0; k < channels(); k++) {
             order.add(k);
         }
-        order.sort((a, b) -> Integer.compare(
-                regions.get(b).values().size(), regions.get(a).values().size()));
+        if (painting == Painting.BY_SIZE) {
+            order.sort((a, b) -> Integer.compare(
+                    regions.get(b).values().size(), regions.get(a).values().size()));
+        }
         return order;
     }
 
@@ -476,26 +585,35 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("mode", mode.name().toLowerCase(Locale.ROOT));
         map.put("regions", list);
+        // Left out where they are the default, so that versions that don't know them read what they can do.
+        if (painting != Painting.BY_SIZE) {
+            map.put("painting", painting.name().toLowerCase(Locale.ROOT));
+        }
+        if (!ignored.isEmpty()) {
+            map.put("ignore", ignored);
+        }
         return map;
     }
 
     /**
      * Reads a specification from configuration.
      *
-     * <p>Keys: {@code preset} alone, or {@code mode} ({@code sigmoid}, {@code softmax}) and {@code regions}, a list of {@code name},
-     * {@code values} (a number or a list) and optionally {@code write} (by default the only value).
+     * <p>Keys: {@code preset}, or {@code mode} ({@code sigmoid}, {@code softmax}), {@code regions}, a list of {@code name}, {@code values}
+     * (a number or a list) and optionally {@code write} (by default the only value), and {@code painting} ({@code by_size}, {@code
+     * in_turn}); with either {@code ignore}, a value to ignore or a list of them.
      *
      * @throws ConfigException when a key is unknown, missing or has the wrong kind of value
      */
     public static LabelSpec fromMap(Map<String, ?> map) {
         requireKeys("labels", map, KEYS);
+        List<Integer> ignored = ignored("labels.ignore", map.get("ignore"));
         if (map.containsKey("preset")) {
-            if (map.size() > 1) {
-                throw ConfigException.of("labels", "the keys " + map.keySet(), "preset alone");
+            if (map.size() > (map.containsKey("ignore") ? 2 : 1)) {
+                throw ConfigException.of("labels", "the keys " + map.keySet(), "preset alone, or with ignore");
             }
-            return preset(String.valueOf(map.get("preset")));
+            return preset(String.valueOf(map.get("preset"))).ignoring(ignored);
         }
-        Mode mode = mode(map.get("mode"));
+        Mode mode = choice("labels.mode", map.get("mode"), Mode.values(), null);
         if (!(map.get("regions") instanceof List<?> list) || list.isEmpty()) {
             throw ConfigException.of("labels.regions", map.get("regions"), "a list of {name, values, write}");
         }
@@ -503,16 +621,39 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         for (int n = 0; n < list.size(); n++) {
             regions.add(region("labels.regions[" + n + "]", list.get(n)));
         }
-        return new LabelSpec(mode, regions);
+        return new LabelSpec(
+                mode,
+                regions,
+                choice("labels.painting", map.get("painting"), Painting.values(), Painting.BY_SIZE),
+                ignored);
     }
 
-    private static Mode mode(Object found) {
-        for (Mode mode : Mode.values()) {
-            if (found instanceof String text && mode.name().equalsIgnoreCase(text)) {
-                return mode;
+    /**
+     * Reads values to ignore from configuration.
+     *
+     * @param where the key, for messages
+     * @param found a whole number or a list of them; {@code null} for none
+     * @throws ConfigException when it is something else
+     */
+    public static List<Integer> ignored(String where, Object found) {
+        return found == null ? List.of() : wholeNumbers(where, found);
+    }
+
+    private static <E extends Enum<E>> E choice(String where, Object found, E[] constants, E otherwise) {
+        if (found == null && otherwise != null) {
+            return otherwise;
+        }
+        for (E constant : constants) {
+            if (found instanceof String text && constant.name().equalsIgnoreCase(text)) {
+                return constant;
             }
         }
-        throw ConfigException.of("labels.mode", found == null ? "nothing" : found, "sigmoid or softmax");
+        throw ConfigException.of(
+                where,
+                found == null ? "nothing" : found,
+                Arrays.stream(constants)
+                        .map(constant -> constant.name().toLowerCase(Locale.ROOT))
+                        .collect(Collectors.joining(" or ")));
     }
 
     private static Region region(String where, Object found) {
@@ -523,19 +664,23 @@ public record LabelSpec(Mode mode, List<Region> regions) {
         if (!(map.get("name") instanceof String name)) {
             throw ConfigException.of(where + ".name", map.get("name"), "text");
         }
-        List<Integer> values = new ArrayList<>();
-        if (map.get("values") instanceof Collection<?> list) {
-            for (Object value : list) {
-                values.add(whole(where + ".values", value));
-            }
-        } else {
-            values.add(whole(where + ".values", map.get("values")));
-        }
+        List<Integer> values = wholeNumbers(where + ".values", map.get("values"));
         if (map.get("write") == null && values.size() != 1) {
             throw ConfigException.of(where + ".write", "nothing", "the value to write, one of " + values);
         }
         return new Region(
                 name, values, map.get("write") == null ? values.get(0) : whole(where + ".write", map.get("write")));
+    }
+
+    /** Returns a number or a list of numbers as a list. */
+    private static List<Integer> wholeNumbers(String where, Object found) {
+        List<Integer> values = new ArrayList<>();
+        if (found instanceof Collection<?> list) {
+            list.forEach(value -> values.add(whole(where, value)));
+        } else {
+            values.add(whole(where, found));
+        }
+        return values;
     }
 
     private static int whole(String where, Object found) {

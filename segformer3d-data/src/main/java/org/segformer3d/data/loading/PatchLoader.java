@@ -6,6 +6,8 @@ import java.nio.FloatBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -97,7 +99,7 @@ public final class PatchLoader implements AutoCloseable {
                     spec.batchSize() + " with only " + source.size() * spec.samplesPerCase() + " samples per epoch",
                     "at most as many as there are samples, or drop_last: false");
         }
-        this.sampler = new PatchSampler(spec.patch(), spec.foregroundFraction());
+        this.sampler = new PatchSampler(spec.patch(), spec.foregroundFraction(), Set.copyOf(labels.ignored()));
         this.seen = new AtomicIntegerArray(source.size());
         AtomicInteger number = new AtomicInteger();
         this.workers = spec.workers() == 0
@@ -212,6 +214,9 @@ public final class PatchLoader implements AutoCloseable {
         HostTensor target = null;
         FloatBuffer images = null;
         ByteBuffer targets = null;
+        HostTensor mask = null;
+        boolean masked = false;
+        ByteBuffer counts = null;
         int channels = 0;
         for (int b = 0; b < count; b++) {
             if (epoch.isClosed()) {
@@ -229,6 +234,10 @@ public final class PatchLoader implements AutoCloseable {
                             DType.UINT8, count, labels.channels(), patch.depth(), patch.height(), patch.width());
                     images = input.floatBuffer();
                     targets = target.bytes();
+                    if (!labels.ignored().isEmpty()) {
+                        mask = HostTensor.zeros(DType.UINT8, count, 1, patch.depth(), patch.height(), patch.width());
+                        counts = mask.bytes();
+                    }
                 }
                 if (sample.channels() != channels) {
                     throw new IllegalArgumentException(
@@ -236,12 +245,15 @@ public final class PatchLoader implements AutoCloseable {
                 }
                 images.put(sample.image());
                 labels.encode(sample.label(), targets, "label");
+                if (counts != null) {
+                    masked |= labels.mask(sample.label(), counts);
+                }
             } catch (IOException | RuntimeException e) {
                 throw new LoadingException(id, e);
             }
             ids.add(id);
         }
-        return new Batch(input, target, ids, index);
+        return new Batch(input, target, masked ? Optional.of(mask) : Optional.empty(), ids, index);
     }
 
     private Sample sample(int epoch, int caseIndex, String id, int number) throws IOException {

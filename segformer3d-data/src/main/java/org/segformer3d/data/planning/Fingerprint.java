@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.IntConsumer;
 import org.segformer3d.api.block.Grid;
@@ -75,11 +76,13 @@ public record Fingerprint(
      *
      * @param channels names of the channels that each case must have
      * @param cases labelled cases, the training ones so that nothing is learned from those kept for the end
+     * @param ignored label values of voxels that nobody labelled
      * @param done called with the number of cases looked at so far
      * @throws DatasetException when a case can't be used
      * @throws IOException when reading fails
      */
-    public static Fingerprint of(List<String> channels, List<Case> cases, IntConsumer done) throws IOException {
+    public static Fingerprint of(List<String> channels, List<Case> cases, Set<Integer> ignored, IntConsumer done)
+            throws IOException {
         List<CaseExtent> extents = new ArrayList<>();
         List<List<float[]>> values = new ArrayList<>();
         channels.forEach(channel -> values.add(new ArrayList<>()));
@@ -98,6 +101,10 @@ public record Fingerprint(
                     (double) seen.size().tokens() / image.geometry().size().tokens()));
             if (seen.label().isPresent()) {
                 short[] found = LabelValues.of(seen.label().get(), "label");
+                for (int n = 0; n < found.length; n++) {
+                    // Here they only have to be no foreground.
+                    found[n] = ignored.contains((int) found[n]) ? 0 : found[n];
+                }
                 count(found, labels);
                 sample(seen.image(), found, values);
             }

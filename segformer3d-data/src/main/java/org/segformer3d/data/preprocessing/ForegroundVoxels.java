@@ -3,11 +3,12 @@ package org.segformer3d.data.preprocessing;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 
 /**
- * Positions of labelled voxels by label value, for sampling around them.
+ * Positions of voxels by label value, for sampling around them.
  *
  * <p>At most {@value #MOST} positions are kept per value, evenly spread over all of them, so that a large organ costs no more memory than
  * a small one.
@@ -31,6 +32,16 @@ public final class ForegroundVoxels {
      * @param labels label values in C order
      */
     public static ForegroundVoxels of(short[] labels) {
+        return except(labels, Set.of(0));
+    }
+
+    /**
+     * Finds the voxels whose label is none of some values.
+     *
+     * @param labels label values in C order
+     * @param others the values to leave out
+     */
+    public static ForegroundVoxels except(short[] labels, Set<Integer> others) {
         Map<Short, int[]> counts = new TreeMap<>();
         for (int n = 0; n < labels.length; ) {
             short value = labels[n];
@@ -38,7 +49,7 @@ public final class ForegroundVoxels {
             while (n < labels.length && labels[n] == value) {
                 n++;
             }
-            if (value != 0) {
+            if (!others.contains((int) value)) {
                 counts.computeIfAbsent(value, v -> new int[1])[0] += n - run;
             }
         }
@@ -50,32 +61,30 @@ public final class ForegroundVoxels {
             positions.add(filler.kept);
         });
         Filler filler = null;
-        short last = 0;
         for (int n = 0; n < labels.length; n++) {
-            if (labels[n] != 0) {
-                if (labels[n] != last) {
-                    filler = fillers.get(labels[n]);
-                    last = labels[n];
-                }
+            if (n == 0 || labels[n] != labels[n - 1]) {
+                filler = fillers.get(labels[n]);
+            }
+            if (filler != null) {
                 filler.offer(n);
             }
         }
         return new ForegroundVoxels(positions);
     }
 
-    /** Returns whether no voxel is labelled. */
+    /** Returns whether there is no such voxel. */
     public boolean isEmpty() {
         return positions.isEmpty();
     }
 
     /**
-     * Returns the position in C order of a random labelled voxel: every label value is equally likely, then every kept voxel of it.
+     * Returns the position in C order of a random voxel of these: every label value is equally likely, then every kept voxel of it.
      *
      * @throws IllegalStateException when there is none
      */
     public int draw(SplittableRandom random) {
         if (positions.isEmpty()) {
-            throw new IllegalStateException("there are no labelled voxels to draw from");
+            throw new IllegalStateException("there are no voxels to draw from");
         }
         int[] ofValue = positions.get(random.nextInt(positions.size()));
         return ofValue[random.nextInt(ofValue.length)];

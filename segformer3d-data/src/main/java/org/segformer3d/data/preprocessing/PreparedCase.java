@@ -1,7 +1,11 @@
 package org.segformer3d.data.preprocessing;
 
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
@@ -12,7 +16,8 @@ public final class PreparedCase {
     private final HostTensor image;
     private final Optional<HostTensor> label;
     private final Restoration restoration;
-    private volatile ForegroundVoxels foreground;
+    private volatile Set<Integer> values;
+    private final Map<Set<Integer>, ForegroundVoxels> found = new ConcurrentHashMap<>();
 
     /**
      * Creates a prepared case.
@@ -69,15 +74,40 @@ public final class PreparedCase {
                 + label.map(l -> (long) l.bytes().remaining()).orElse(0L);
     }
 
-    /** Returns where the labels other than 0 are, found once and kept; none when there are no labels. */
-    public ForegroundVoxels foreground() {
-        ForegroundVoxels known = foreground;
+    /** Returns the label values that occur, found once and kept; none when there are no labels. */
+    public Set<Integer> labelValues() {
+        Set<Integer> known = values;
         if (known == null) {
-            // Two threads may both do this; they find the same.
-            known = label.map(l -> ForegroundVoxels.of(LabelValues.of(l, "label")))
-                    .orElse(ForegroundVoxels.NONE);
-            foreground = known;
+            Set<Integer> all = new TreeSet<>();
+            label.ifPresent(l -> {
+                short[] labels = LabelValues.of(l, "label");
+                for (int n = 0; n < labels.length; n++) {
+                    // Neighbours are mostly equal, so the set is rarely asked.
+                    if (n == 0 || labels[n] != labels[n - 1]) {
+                        all.add((int) labels[n]);
+                    }
+                }
+            });
+            known = Set.copyOf(all);
+            values = known;
         }
         return known;
+    }
+
+    /** Returns where the labels other than 0 are, found once and kept; none when there are no labels. */
+    public ForegroundVoxels foreground() {
+        return voxelsExcept(Set.of(0));
+    }
+
+    /**
+     * Returns where labels are that are none of some values, found once and kept; none when there are no labels.
+     *
+     * @param others the values to leave out, never {@code null}
+     */
+    public ForegroundVoxels voxelsExcept(Set<Integer> others) {
+        return found.computeIfAbsent(
+                Set.copyOf(others),
+                values -> label.map(l -> ForegroundVoxels.except(LabelValues.of(l, "label"), values))
+                        .orElse(ForegroundVoxels.NONE));
     }
 }

@@ -1,7 +1,10 @@
 package org.segformer3d.data.transform;
 
 import java.nio.FloatBuffer;
+import java.util.Collections;
+import java.util.HashSet;
 import java.util.Objects;
+import java.util.Set;
 import java.util.SplittableRandom;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
@@ -19,13 +22,23 @@ import org.segformer3d.data.preprocessing.PreparedCase;
  * inside the case, every position equally likely; or, in the given share of draws, so that a random labelled voxel falls into its
  * central half (as far as the case's border allows), every label value that occurs being equally likely.
  *
+ * <p>Values to ignore don't count as labelled. In a case that has voxels with such values, a patch that could lie anywhere would often
+ * hold nothing else; there it is drawn around a voxel of any other value, the background's among them.
+ *
  * @param patch size of the patches
  * @param foregroundFraction share of draws around a labelled voxel, from 0 to 1; no effect on cases without labelled voxels
+ * @param ignored label values of voxels that don't count
  */
-public record PatchSampler(Grid patch, double foregroundFraction) {
+public record PatchSampler(Grid patch, double foregroundFraction, Set<Integer> ignored) {
+    /** Makes a sampler for which every voxel counts. */
+    public PatchSampler(Grid patch, double foregroundFraction) {
+        this(patch, foregroundFraction, Set.of());
+    }
+
     /** Checks the fraction. */
     public PatchSampler {
         Objects.requireNonNull(patch, "patch");
+        ignored = Set.copyOf(ignored);
         if (!(foregroundFraction >= 0 && foregroundFraction <= 1)) {
             throw ConfigException.of("foreground fraction", foregroundFraction, "a number from 0 to 1");
         }
@@ -42,15 +55,15 @@ public record PatchSampler(Grid patch, double foregroundFraction) {
         Grid size = prepared.size();
         int[] start = new int[3];
         boolean aroundForeground = random.nextDouble() < foregroundFraction;
-        ForegroundVoxels foreground = aroundForeground ? prepared.foreground() : ForegroundVoxels.NONE;
-        if (foreground.isEmpty()) {
+        ForegroundVoxels around = around(prepared, aroundForeground);
+        if (around.isEmpty()) {
             for (int axis = 0; axis < 3; axis++) {
                 int room = size.size(axis) - patch.size(axis);
                 start[axis] = room <= 0 ? centred(room) : random.nextInt(room + 1);
             }
             return cut(prepared, start);
         }
-        int voxel = foreground.draw(random);
+        int voxel = around.draw(random);
         int[] position = {
             voxel / (size.height() * size.width()), voxel / size.width() % size.height(), voxel % size.width()
         };
@@ -61,6 +74,21 @@ public record PatchSampler(Grid patch, double foregroundFraction) {
             start[axis] = room <= 0 ? centred(room) : Math.max(0, Math.min(room, position[axis] - inPatch));
         }
         return cut(prepared, start);
+    }
+
+    /** Returns the voxels of which one is to be in the patch; none where the patch may lie anywhere. */
+    private ForegroundVoxels around(PreparedCase prepared, boolean aroundForeground) {
+        if (aroundForeground) {
+            Set<Integer> others = new HashSet<>(ignored);
+            others.add(0);
+            ForegroundVoxels foreground = prepared.voxelsExcept(others);
+            if (!foreground.isEmpty()) {
+                return foreground;
+            }
+        }
+        return ignored.isEmpty() || Collections.disjoint(prepared.labelValues(), ignored)
+                ? ForegroundVoxels.NONE
+                : prepared.voxelsExcept(ignored);
     }
 
     /**

@@ -193,6 +193,85 @@ class DatasetReaderTests {
         }
 
         @Test
+        void regionsAreWrittenAsTheirOrderSays() throws IOException {
+            twoCases();
+            json("""
+                    {'channel_names': ['T1', 'T2'], 'numTraining': 2, 'regions_class_order': [4, 3, 1],
+                     'labels': {'background': 0, 'whole': [1, 2, 3, 4], 'core': [1, 2, 3], 'enhancing': 1, 'ignore': 9}}""");
+
+            assertThat(DatasetReader.read(root).labels())
+                    .containsExactly(
+                            LabelClass.of(0, "background"),
+                            new LabelClass("whole", List.of(1, 2, 3, 4)).writtenAs(4),
+                            new LabelClass("core", List.of(1, 2, 3)).writtenAs(3),
+                            LabelClass.of(1, "enhancing").writtenAs(1),
+                            LabelClass.of(9, "ignore"));
+        }
+
+        @Test
+        void anOrderThatDoesNotFitTheRegionsIsRefused() throws IOException {
+            twoCases();
+            for (String order : List.of("[4, 3]", "[1, 3, 4]", "[4, 3, 1, 9]", "[3, 3, 1]", "[4, 3, 0]", "4", "{}")) {
+                json("{'channel_names': ['T1', 'T2'], 'regions_class_order': " + order
+                        + ", 'labels': {'background': 0, 'whole': [1, 2, 3, 4], 'core': [1, 2, 3], 'enhancing': 1}}");
+                refused("regions_class_order", "whole [1, 2, 3, 4], core [1, 2, 3], enhancing [1], in this order");
+            }
+            json("{'channel_names': ['T1', 'T2'], 'regions_class_order': [4, 3, 'x'],"
+                    + " 'labels': {'background': 0, 'whole': [1, 2, 3, 4], 'core': [1, 2, 3], 'enhancing': 1}}");
+            refused("regions_class_order", "'x'", "whole number");
+        }
+
+        @Test
+        void anOrderOfPlainClassesMeansNothingButHasToFit() throws IOException {
+            twoCases();
+            String labels = ", 'channel_names': ['T1', 'T2'], 'labels': {'b': 2, 'background': 0, 'a': 1}}";
+            json("{'regions_class_order': [2, 1]" + labels);
+            assertThat(DatasetReader.read(root).labels())
+                    .containsExactly(LabelClass.of(0, "background"), LabelClass.of(1, "a"), LabelClass.of(2, "b"));
+            json("{'regions_class_order': [1, 2]" + labels);
+            refused("regions_class_order", "'b' as 1");
+        }
+
+        @Test
+        void aKeyThatStandsTwiceIsRefused() throws IOException {
+            twoCases();
+            json("{'channel_names': {'0': 'T1', '1': 'T2'}, 'labels': {'background': 0, 'a': 1, 'a': 2}}");
+            refused("Duplicate", "'a'");
+            json("{'channel_names': {'0': 'T1', '00': 'T2'}, 'labels': {'background': 0}}");
+            refused("channel_names", "00");
+        }
+
+        @Test
+        void channelsMayBeInAnyOrderAndUnderTheOlderName() throws IOException {
+            twoCases();
+            for (String key : List.of("channel_names", "modality")) {
+                json("{'" + key + "': {'1': 'T2', '0': 'T1'}, 'labels': {'0': 'background', '1': 'a'}}");
+                assertThat(DatasetReader.read(root).channels()).containsExactly("T1", "T2");
+            }
+            json("{'channel_names': {'0': 'T1', '2': 'T2'}}");
+            refused("channel_names", "[0, 2]", "0 to 1");
+            json("{'channel_names': {'T1': 0, 'T2': 1}}");
+            refused("channel_names", "'T1'", "whole number");
+            json("{'channel_names': {'0': 'T1', '1': {}}}");
+            refused("channel_names", "{}", "name of a channel");
+        }
+
+        @Test
+        void valuesOfLabelsMayBeText() throws IOException {
+            twoCases();
+            json("{'channel_names': ['T1', 'T2'], 'labels': {'background': '0', 'a': '1', 'all': ['1', 2]}}");
+            assertThat(DatasetReader.read(root).labels())
+                    .containsExactly(
+                            LabelClass.of(0, "background"),
+                            LabelClass.of(1, "a"),
+                            new LabelClass("all", List.of(1, 2)));
+            json("{'channel_names': ['T1', 'T2'], 'labels': {'background': 0, 'a': 1.5}}");
+            refused("'a'", "1.5", "whole number");
+            json("{'channel_names': ['T1', 'T2'], 'labels': {'background': 0, 'a': null}}");
+            refused("'a'", "null", "whole number");
+        }
+
+        @Test
         void casesMayBeGivenFileByFile() throws IOException {
             Path a = image("elsewhere/a.nii.gz", 1, 0);
             image("elsewhere/b.nii.gz", 1, 0);

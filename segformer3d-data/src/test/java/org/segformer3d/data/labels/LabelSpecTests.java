@@ -101,7 +101,96 @@ class LabelSpecTests {
     }
 
     @Nested
+    class ValuesToIgnore {
+        private static final LabelSpec SPEC = LabelSpec.softmax("a", "b").ignoring(List.of(255));
+
+        @Test
+        void belong_to_no_channel_and_do_not_count() {
+            HostTensor labels = LabelValues.tensor(new short[] {0, 1, 255, 2}, 1, 2, 2);
+            assertThat(SPEC.channels()).isEqualTo(3);
+            assertThat(SPEC.encode(labels).toFloats()).containsExactly(1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1);
+            HostTensor mask = SPEC.mask(labels, "label").orElseThrow();
+            assertThat(mask.shape()).containsExactly(1, 1, 2, 2);
+            assertThat(mask.toFloats()).containsExactly(1, 1, 0, 1);
+            SPEC.requireKnown(labels, "label");
+        }
+
+        @Test
+        void make_no_mask_where_every_voxel_counts() {
+            HostTensor labels = LabelValues.tensor(new short[] {0, 1, 1, 2}, 1, 2, 2);
+            assertThat(SPEC.mask(labels, "label")).isEmpty();
+            assertThat(LabelSpec.softmax("a", "b").mask(labels, "label")).isEmpty();
+        }
+
+        @Test
+        void are_never_written() {
+            for (Region region : SPEC.regions()) {
+                assertThat(region.write()).isNotEqualTo(255);
+            }
+            assertThat(SPEC.writesBytes()).isTrue();
+        }
+
+        @Test
+        void come_from_configuration_alone_or_in_a_list() {
+            Map<String, Object> map =
+                    new java.util.LinkedHashMap<>(LabelSpec.softmax("a", "b").toMap());
+            map.put("ignore", 255);
+            assertThat(LabelSpec.fromMap(map)).isEqualTo(SPEC);
+            assertThat(LabelSpec.fromMap(SPEC.toMap())).isEqualTo(SPEC);
+            map.put("ignore", List.of(255, -1));
+            assertThat(LabelSpec.fromMap(map).ignored()).containsExactly(-1, 255);
+            assertThat(LabelSpec.fromMap(Map.of("preset", "acdc", "ignore", 9)).ignored())
+                    .containsExactly(9);
+        }
+
+        @Test
+        void are_neither_the_background_nor_a_regions() {
+            assertThatThrownBy(() -> LabelSpec.sigmoid("a", "b").ignoring(List.of(2)))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContainingAll("labels.ignore", "2", "'b'");
+            assertThatThrownBy(() -> LabelSpec.sigmoid("a").ignoring(List.of(0)))
+                    .hasMessageContainingAll("labels.ignore", "background");
+            assertThatThrownBy(() -> LabelSpec.fromMap(Map.of("preset", "acdc", "ignore", "x")))
+                    .hasMessageContainingAll("labels.ignore", "whole number");
+        }
+
+        @Test
+        void come_from_a_data_sets_label_of_that_name() {
+            LabelSpec spec = LabelSpec.of(
+                    LabelSpec.Mode.SOFTMAX,
+                    List.of(
+                            LabelClass.of(0, "background"),
+                            LabelClass.of(1, "a"),
+                            LabelClass.of(2, "b"),
+                            LabelClass.of(3, "ignore")));
+            assertThat(spec).isEqualTo(LabelSpec.softmax("a", "b").ignoring(List.of(3)));
+        }
+
+        @Test
+        void are_the_advice_where_a_value_is_unknown() {
+            assertThatThrownBy(() -> LabelSpec.softmax("a", "b")
+                            .requireKnown(LabelValues.tensor(new short[] {0, 255}, 1, 1, 2), "case p0"))
+                    .hasMessageContainingAll("case p0", "255", "ignore: 255")
+                    .message()
+                    .doesNotContain("to the background");
+        }
+    }
+
+    @Nested
     class Decoding {
+        @Test
+        void paints_in_turn_where_the_data_set_says_so() {
+            // As nnU-Net does: each region over what stands there, whether or not it is the smaller one.
+            LabelSpec spec = new LabelSpec(
+                    LabelSpec.Mode.SIGMOID,
+                    List.of(Region.of("inner", 1), new Region("outer", List.of(1, 2), 2), Region.of("other", 7)),
+                    LabelSpec.Painting.IN_TURN,
+                    List.of());
+            HostTensor logits = HostTensor.of(new float[] {9, 9, 9, -1, -1, 1, 0, 1, -1, -1, 0.1f, -1}, 3, 1, 1, 4);
+            assertThat(spec.decode(logits).toFloats()).containsExactly(1, 2, 7, 2);
+            assertThat(LabelSpec.fromMap(spec.toMap())).isEqualTo(spec);
+        }
+
         @Test
         void lets_the_largest_positive_logit_win_among_disjoint_regions() {
             HostTensor logits = HostTensor.of(new float[] {-1, 2, 2, 0, -2, 1, 3, -5}, 2, 1, 1, 4);
@@ -179,6 +268,29 @@ class LabelSpecTests {
                     .hasMessageContaining("background");
             assertThatThrownBy(() -> new LabelSpec(LabelSpec.Mode.SIGMOID, List.of(Region.of("bg", 0))))
                     .hasMessageContaining("background");
+        }
+
+        @Test
+        void writes_the_first_value_of_a_region_that_no_smaller_one_claims() {
+            LabelSpec spec = LabelSpec.of(
+                    LabelSpec.Mode.SIGMOID,
+                    List.of(
+                            LabelClass.of(0, "background"),
+                            new LabelClass("both", List.of(4, 2)),
+                            new LabelClass("all", List.of(1, 3, 4, 2)),
+                            LabelClass.of(1, "one")));
+            assertThat(spec.regions()).extracting(Region::write).containsExactly(4, 3, 1);
+        }
+
+        @Test
+        void writes_what_the_data_set_says() {
+            LabelSpec spec = LabelSpec.of(
+                    LabelSpec.Mode.SIGMOID,
+                    List.of(
+                            new LabelClass("whole", List.of(1, 2, 3)).writtenAs(3),
+                            LabelClass.of(1, "part").writtenAs(1)));
+            assertThat(spec.regions()).extracting(Region::write).containsExactly(3, 1);
+            assertThat(spec.painting()).isEqualTo(LabelSpec.Painting.IN_TURN);
         }
 
         @Test

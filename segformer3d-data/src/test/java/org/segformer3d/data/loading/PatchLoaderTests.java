@@ -122,6 +122,40 @@ class PatchLoaderTests {
     }
 
     @Nested
+    class ValuesToIgnore {
+        @Test
+        void have_no_channel_and_a_mask_of_zero() {
+            LabelSpec labels = LabelSpec.softmax("a").ignoring(List.of(2));
+            LoaderSpec spec = new LoaderSpec(3, false, false, 0, PATCH, 1, 0.5, List.of(), 1);
+            try (PatchLoader loader = new PatchLoader(new NoiseCases(3), labels, spec)) {
+                Batch batch = loader.epoch(0).iterator().next();
+                float[] target = batch.target().toFloats();
+                HostTensor mask = batch.mask().orElseThrow();
+                assertThat(mask.shape()).containsExactly(3, 1, 6, 5, 4);
+                float[] counts = mask.toFloats();
+                int voxels = PATCH.tokens();
+                int ignored = 0;
+                for (int n = 0; n < counts.length; n++) {
+                    int at = n / voxels * 2 * voxels + n % voxels;
+                    // exactly one channel where the voxel counts, none where it doesn't
+                    assertThat(target[at] + target[at + voxels]).isEqualTo(counts[n]);
+                    ignored += counts[n] == 0 ? 1 : 0;
+                }
+                assertThat(ignored).isBetween(20, counts.length / 2);
+            }
+        }
+
+        @Test
+        void that_do_not_occur_leave_no_mask() {
+            LabelSpec labels = LABELS.ignoring(List.of(77));
+            try (PatchLoader loader = new PatchLoader(
+                    new NoiseCases(2), labels, new LoaderSpec(2, false, false, 0, PATCH, 1, 0.5, List.of(), 1))) {
+                assertThat(loader.epoch(0).iterator().next().mask()).isEmpty();
+            }
+        }
+    }
+
+    @Nested
     class Determinism {
         @Test
         void gives_the_same_batches_whatever_the_number_of_workers() {

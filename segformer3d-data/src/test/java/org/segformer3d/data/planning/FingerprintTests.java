@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.block.Grid;
@@ -50,7 +51,7 @@ class FingerprintTests {
         Affine turned = Affine.ofRows(0, 0, 2, 0, 0, 3, 0, 0, -5, 0, 0, 0);
         Case one = scan("a", turned, new Grid(6, 8, 9), new Grid(3, 4, 5), 1, 5);
 
-        Fingerprint fingerprint = Fingerprint.of(List.of("MRI"), List.of(one), done -> {});
+        Fingerprint fingerprint = Fingerprint.of(List.of("MRI"), List.of(one), Set.of(), done -> {});
 
         Fingerprint.CaseExtent extent = fingerprint.cases().get(0);
         assertThat(extent.size()).isEqualTo(new Grid(5, 4, 3));
@@ -67,7 +68,7 @@ class FingerprintTests {
                 scan("b", plain, new Grid(6, 8, 9), new Grid(3, 4, 5), 2, 3));
         List<Integer> seen = new ArrayList<>();
 
-        Fingerprint fingerprint = Fingerprint.of(List.of("CT"), cases, seen::add);
+        Fingerprint fingerprint = Fingerprint.of(List.of("CT"), cases, Set.of(), seen::add);
 
         // 10 11 12 13 14 and 10 11 12
         Intensities found = fingerprint.intensities().get(0);

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -47,7 +48,7 @@ class SynapsePipelineTests {
         NiftiWriter.writeLabels(root.resolve("label/label0001.nii.gz"), Volume.of(values, 1, truth.geometry()));
 
         SegmentationDataset dataset = SynapseReader.read(root);
-        Fingerprint fingerprint = Fingerprint.of(dataset.channels(), dataset.cases(), done -> {});
+        Fingerprint fingerprint = Fingerprint.of(dataset.channels(), dataset.cases(), Set.of(), done -> {});
         Plan plan = new Planner(SegFormer3DConfig.defaults(), 4L << 30).plan(dataset.name(), fingerprint);
 
         // NumPy over all 63,358 labelled voxels; a sixth of them, evenly spread, enter the fingerprint.

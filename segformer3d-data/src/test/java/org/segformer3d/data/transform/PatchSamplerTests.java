@@ -155,6 +155,42 @@ class PatchSamplerTests {
         assertThat(firsts).hasSize(8);
     }
 
+    /** A row of ten: one voxel of 3 at one end, background beside it, the rest to ignore. */
+    private static PreparedCase mostlyUnlabelled() {
+        Grid row = new Grid(1, 1, 40);
+        short[] labels = new short[40];
+        java.util.Arrays.fill(labels, (short) 255);
+        labels[0] = 3;
+        labels[1] = 0;
+        labels[2] = 0;
+        return new PreparedCase(
+                HostTensor.of(new float[40], 1, 1, 1, 40),
+                Optional.of(LabelValues.tensor(labels, 1, 1, 40)),
+                Restoration.identity(Geometry.of(row, Affine.IDENTITY)));
+    }
+
+    @Test
+    void takes_no_voxel_to_ignore_for_foreground() {
+        PatchSampler sampler = new PatchSampler(new Grid(1, 1, 4), 1, Set.of(255));
+        SplittableRandom random = new SplittableRandom(5);
+        for (int draw = 0; draw < 100; draw++) {
+            assertThat(shows(sampler.draw(mostlyUnlabelled(), random))).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void never_draws_a_patch_of_nothing_but_voxels_to_ignore() {
+        PatchSampler sampler = new PatchSampler(new Grid(1, 1, 4), 0, Set.of(255));
+        PatchSampler unaware = new PatchSampler(new Grid(1, 1, 4), 0);
+        SplittableRandom random = new SplittableRandom(5);
+        int empty = 0;
+        for (int draw = 0; draw < 100; draw++) {
+            assertThat(sampler.draw(mostlyUnlabelled(), random).label()).isNotEqualTo(new short[] {255, 255, 255, 255});
+            empty += unaware.draw(mostlyUnlabelled(), random).label()[0] == 255 ? 1 : 0;
+        }
+        assertThat(empty).isPositive();
+    }
+
     @Test
     void refuses_cases_without_labels() {
         PreparedCase unlabelled = new PreparedCase(

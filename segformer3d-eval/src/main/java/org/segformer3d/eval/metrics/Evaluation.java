@@ -17,6 +17,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.CaseReader;
@@ -40,8 +41,8 @@ import org.segformer3d.eval.result.Provenance;
  *
  * @param predictions folder of predicted label volumes
  * @param labels folder of true label volumes
- * @param classes what to score; a class named {@code ignore} isn't scored, the voxels that the truth marks with it count nowhere; empty
- *     for every value other than 0 that occurs
+ * @param classes what to score; a class named {@code ignore} isn't scored, the voxels that the truth marks with it count nowhere; without
+ *     a class to score, every value other than 0 that occurs is
  * @param cases ids of the cases to compare; empty for all, and then each file needs its partner in the other folder
  * @param resample whether a prediction on another grid than its truth is brought to it (nearest label) instead of being a failure
  */
@@ -82,7 +83,37 @@ public record Evaluation(
             regions.add(new LabelClass(
                     spec.regions().get(n).name(), spec.regions().get(n).values()));
         }
-        return scoring(regions);
+        return scoring(regions).ignoring(spec.ignored());
+    }
+
+    /** Returns this evaluation with true values whose voxels count nowhere, beside those it leaves out already. */
+    public Evaluation ignoring(Collection<Integer> values) {
+        Set<Integer> all = new TreeSet<>(values);
+        all.addAll(ignored());
+        if (all.isEmpty()) {
+            return this;
+        }
+        List<LabelClass> others = new ArrayList<>(scored());
+        for (LabelClass one : others) {
+            if (one.values().stream().anyMatch(all::contains)) {
+                throw ConfigException.of(
+                        "values to ignore", all, "none of the class '" + one.name() + "', which is scored");
+            }
+        }
+        others.add(new LabelClass("ignore", List.copyOf(all)));
+        return new Evaluation(predictions, labels, others, cases, resample);
+    }
+
+    /** Returns the classes that are scored; none where every value that occurs is. */
+    private List<LabelClass> scored() {
+        return classes.stream().filter(one -> !one.isIgnore()).toList();
+    }
+
+    private Set<Integer> ignored() {
+        return classes.stream()
+                .filter(LabelClass::isIgnore)
+                .flatMap(one -> one.values().stream())
+                .collect(Collectors.toSet());
     }
 
     /** Returns this evaluation for certain cases only; files of other cases are left alone. */
@@ -148,19 +179,14 @@ public record Evaluation(
 
     /** Measures every class of a case, by its values; the volumes needn't be kept for it then. */
     private Map<List<Integer>, SurfaceScores> surfaces(LabelPairs counted, Volume predicted, Volume truth) {
-        Set<Integer> ignored = new HashSet<>();
+        Set<Integer> ignored = ignored();
         Set<List<Integer>> scored = new LinkedHashSet<>();
-        for (LabelClass one : classes) {
-            if (one.isIgnore()) {
-                ignored.addAll(one.values());
-            } else {
-                scored.add(one.values());
-            }
-        }
-        if (classes.isEmpty()) {
+        scored().forEach(one -> scored.add(one.values()));
+        if (scored.isEmpty()) {
             counted.predictedValues().forEach(value -> scored.add(List.of(value)));
             counted.truthValues().forEach(value -> scored.add(List.of(value)));
             scored.remove(List.of(0));
+            ignored.forEach(value -> scored.remove(List.of(value)));
         }
         Map<List<Integer>, SurfaceScores> surfaces = new LinkedHashMap<>();
         scored.forEach(values -> surfaces.put(values, SurfaceScores.of(predicted, truth, values, ignored)));
@@ -173,25 +199,18 @@ public record Evaluation(
             Map<String, Double> voxels,
             Set<String> resampled,
             List<CaseFailure> failures) {
-        List<LabelClass> scored = new ArrayList<>();
-        Set<Integer> ignored = new HashSet<>();
+        List<LabelClass> scored = new ArrayList<>(scored());
+        Set<Integer> ignored = ignored();
         Set<Integer> known = new HashSet<>(Set.of(0));
         Set<Integer> occurring = new TreeSet<>();
         pairs.values().forEach(pair -> {
             occurring.addAll(pair.predictedValues());
             occurring.addAll(pair.truthValues());
         });
-        for (LabelClass one : classes) {
-            known.addAll(one.values());
-            if (one.isIgnore()) {
-                ignored.addAll(one.values());
-            } else {
-                scored.add(one);
-            }
-        }
-        if (classes.isEmpty()) {
+        classes.forEach(one -> known.addAll(one.values()));
+        if (scored.isEmpty()) {
             for (int value : occurring) {
-                if (value != 0) {
+                if (value != 0 && !ignored.contains(value)) {
                     scored.add(LabelClass.of(value, String.valueOf(value)));
                 }
             }

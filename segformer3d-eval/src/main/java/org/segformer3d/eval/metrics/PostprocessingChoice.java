@@ -159,6 +159,7 @@ public record PostprocessingChoice(
         private final Map<String, Path> predicted;
         private final Map<String, Path> truth;
         private final List<Region> regions;
+        private final Set<Integer> ignored;
         private final List<PostprocessingStep> taken = new ArrayList<>();
 
         Search(Evaluation evaluation, LabelSpec spec) throws IOException {
@@ -168,6 +169,7 @@ public record PostprocessingChoice(
                 predicted.keySet().retainAll(evaluation.cases().get());
             }
             this.regions = spec.regions().subList(spec.mode() == LabelSpec.Mode.SOFTMAX ? 1 : 0, spec.channels());
+            this.ignored = Set.copyOf(spec.ignored());
             if (predicted.isEmpty()) {
                 throw new DatasetException(evaluation.predictions(), "found none of the cases asked for");
             }
@@ -265,7 +267,7 @@ public record PostprocessingChoice(
                 LabelPairs pairs = LabelPairs.count(
                         PostprocessingStep.applyAll(steps, found).values(), expected.values());
                 for (int c = 0; c < sums.length; c++) {
-                    sums[c] += pairs.overlap(regions.get(c).values(), Set.of()).diceCountingEmpty();
+                    sums[c] += pairs.overlap(regions.get(c).values(), ignored).diceCountingEmpty();
                 }
             }
             return Arrays.stream(sums).mapToObj(sum -> sum / predicted.size()).toList();

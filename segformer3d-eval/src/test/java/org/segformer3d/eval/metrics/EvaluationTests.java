@@ -2,6 +2,7 @@ package org.segformer3d.eval.metrics;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -172,6 +173,29 @@ class EvaluationTests {
             pair("a", of(1, 1, 1, 1, 0, 0, 0, 0), 1, 1, 9, 9, 9, 1, 0, 0);
             EvaluationSummary summary = evaluation()
                     .scoring(List.of(LabelClass.of(1, "organ"), LabelClass.of(9, "ignore")))
+                    .run();
+            assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("organ");
+            assertThat(summary.cases().get(0).counts()).containsExactly(new OverlapCounts(2, 0, 1, 2));
+        }
+
+        @Test
+        void of_all_values_can_leave_some_out() throws IOException {
+            pair("a", of(1, 1, 1, 1, 0, 0, 0, 0), 1, 1, 9, 9, 9, 1, 0, 0);
+            EvaluationSummary summary = evaluation().ignoring(List.of(9)).run();
+            assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("1");
+            assertThat(summary.cases().get(0).counts()).containsExactly(new OverlapCounts(2, 0, 1, 2));
+            assertThat(summary.unscoredValues()).isEmpty();
+            assertThatThrownBy(() -> evaluation()
+                            .scoring(List.of(LabelClass.of(9, "nine")))
+                            .ignoring(List.of(9)))
+                    .hasMessageContainingAll("9", "'nine'");
+        }
+
+        @Test
+        void of_a_model_leave_out_what_it_ignores() throws IOException {
+            pair("a", of(1, 1, 1, 1, 0, 0, 0, 0), 1, 1, 9, 9, 9, 1, 0, 0);
+            EvaluationSummary summary = evaluation()
+                    .scoring(LabelSpec.softmax("organ").ignoring(List.of(9)))
                     .run();
             assertThat(summary.classes()).extracting(LabelClass::name).containsExactly("organ");
             assertThat(summary.cases().get(0).counts()).containsExactly(new OverlapCounts(2, 0, 1, 2));

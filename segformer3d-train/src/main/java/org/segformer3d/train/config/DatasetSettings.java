@@ -1,13 +1,17 @@
 package org.segformer3d.train.config;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.DatasetLayout;
+import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.transform.Augmentation;
@@ -136,8 +140,46 @@ public record DatasetSettings(
      *
      * @param softmax whether channels exclude one another
      * @param spec a whole mapping; empty when the classes are the data set's own
+     * @param ignored values to ignore beside those that the data set or the mapping names
      */
-    public record LabelSettings(boolean softmax, Optional<LabelSpec> spec) {}
+    public record LabelSettings(boolean softmax, Optional<LabelSpec> spec, List<Integer> ignored) {
+        /**
+         * Returns what the channels mean for a data set: the mapping, else the data set's classes. What the data set ignores is ignored
+         * either way, unless the mapping has a use for it.
+         *
+         * @throws ConfigException when there is no mapping and the data set names no classes, or they don't suit the mode
+         */
+        public LabelSpec of(SegmentationDataset dataset) {
+            String key = "dataset_parameters.labels";
+            if (spec.isPresent()) {
+                return spec.get().ignoring(ignored(dataset));
+            }
+            if (dataset.labels().isEmpty()) {
+                throw new ConfigException(
+                        key + ": " + dataset.root() + " doesn't name its labels; name them here with mode and regions");
+            }
+            try {
+                return LabelSpec.of(softmax ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID, dataset.labels())
+                        .ignoring(ignored(dataset));
+            } catch (ConfigException e) {
+                throw new ConfigException(
+                        "dataset_parameters." + e.getMessage() + " (the labels are those of " + dataset.root() + ")");
+            }
+        }
+
+        /** Returns the label values to ignore in a data set: its own, unless the mapping has a use for them, and those named here. */
+        public List<Integer> ignored(SegmentationDataset dataset) {
+            List<Integer> all = new ArrayList<>(ignored);
+            dataset.labels().stream()
+                    .filter(LabelClass::isIgnore)
+                    .flatMap(label -> label.values().stream())
+                    .filter(value -> spec.stream()
+                            .flatMap(one -> one.regions().stream())
+                            .noneMatch(region -> region.values().contains(value)))
+                    .forEach(all::add);
+            return all;
+        }
+    }
 
     static DatasetSettings of(Values values) {
         String d = "dataset_parameters.";
@@ -168,7 +210,8 @@ public record DatasetSettings(
                 (long) (values.number(d + "plan_memory") * (1L << 30)),
                 new LabelSettings(
                         "softmax".equals(map.get("mode")),
-                        map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty()),
+                        map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty(),
+                        LabelSpec.ignored("labels.ignore", map.get("ignore"))),
                 values.bool(d + "cache"),
                 values.optionalPath(d + "cache_dir"),
                 values.integer(loader + "batch_size"),

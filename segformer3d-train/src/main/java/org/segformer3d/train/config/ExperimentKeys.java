@@ -500,10 +500,12 @@ final class ExperimentKeys {
             return below(key, () -> LabelSpec.fromMap(value).toMap());
         }
         for (String name : value.keySet()) {
-            if (!name.equals("mode")) {
-                throw new ConfigException(Suggestions.unknownKey(key, name, List.of("mode", "regions", "preset")));
+            if (!name.equals("mode") && !name.equals("ignore")) {
+                throw new ConfigException(
+                        Suggestions.unknownKey(key, name, List.of("mode", "regions", "preset", "painting", "ignore")));
             }
         }
+        LabelSpec.ignored(key + ".ignore", value.get("ignore"));
         Object mode = value.get("mode");
         if (!"sigmoid".equals(mode) && !"softmax".equals(mode)) {
             throw ConfigException.of(key + ".mode", mode, "sigmoid or softmax");

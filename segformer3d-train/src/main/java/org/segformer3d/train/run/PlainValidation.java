@@ -48,7 +48,7 @@ record PlainValidation(CaseSource cases, LabelSpec labels, LoaderSpec spec, Loss
                 if (stop.getAsBoolean()) {
                     return Double.NaN;
                 }
-                sum += backend.loss(loss, model.predict(batch.input()), batch.target())
+                sum += backend.loss(loss, model.predict(batch.input()), batch.target(), batch.mask())
                                 .loss()
                         * batch.size();
                 patches += batch.size();

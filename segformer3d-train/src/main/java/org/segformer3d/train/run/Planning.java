@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.IntConsumer;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.Case;
@@ -70,7 +71,11 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
         DatasetSettings settings = config.dataset();
         requireFolder(settings);
         SegmentationDataset dataset = TrainingData.dataset(settings);
-        Fingerprint fingerprint = Fingerprint.of(dataset.channels(), cases(settings, dataset), done);
+        Fingerprint fingerprint = Fingerprint.of(
+                dataset.channels(),
+                cases(settings, dataset),
+                Set.copyOf(settings.labels().ignored(dataset)),
+                done);
         return new Planner(config.model(), memory).plan(dataset.name(), fingerprint);
     }
 

@@ -14,13 +14,11 @@ import org.segformer3d.data.cache.VolumeCache;
 import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
-import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.PublishedSplit;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.labels.LabelSpec;
-import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.loading.CachedCases;
 import org.segformer3d.data.loading.CaseSource;
 import org.segformer3d.data.loading.FileCases;
@@ -100,9 +98,7 @@ record TrainingData(
                     model.inChannels(),
                     channels + " as " + root + " has (" + String.join(", ", dataset.channels()) + ")");
         }
-        LabelSpec labels = settings.labels()
-                .spec()
-                .orElseGet(() -> labels(dataset, settings.labels().softmax()));
+        LabelSpec labels = settings.labels().of(dataset);
         Split split = split(settings, dataset);
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
         List<Case> trainingFiles = dataset.select(split.train());
@@ -162,7 +158,10 @@ record TrainingData(
                 settings.type().name().toLowerCase(java.util.Locale.ROOT),
                 // The official script puts them in this order.
                 BratsReader.CHANNELS,
-                settings.labels().spec().orElse(training.labels()),
+                settings.labels()
+                        .spec()
+                        .orElse(training.labels())
+                        .ignoring(settings.labels().ignored()),
                 // What the official script wrote is as quickly read as a cache's entry.
                 raw ? kept(settings, training, training::key) : cached(settings, training),
                 raw ? kept(settings, validation, validation::key) : cached(settings, validation),
@@ -247,44 +246,6 @@ record TrainingData(
             return new Split(two.train(), two.test(), List.of());
         }
         return new Split(List.copyOf(groups), List.of(), List.of());
-    }
-
-    /** Returns the channels for the classes that a data set names itself. */
-    static LabelSpec labels(SegmentationDataset dataset, boolean softmax) {
-        String key = "dataset_parameters.labels";
-        if (dataset.labels().isEmpty()) {
-            throw new ConfigException(
-                    key + ": " + dataset.root() + " doesn't name its labels; name them here with mode and regions");
-        }
-        List<Region> regions = new ArrayList<>();
-        for (LabelClass one : dataset.labels()) {
-            if (one.isIgnore()) {
-                throw new ConfigException(key + ": " + dataset.root() + " has a label 'ignore' (value " + one.value()
-                        + "), which training can't leave out yet; map it to a class here with mode and regions");
-            }
-            boolean background = one.values().equals(List.of(0));
-            if (softmax || !background) {
-                regions.add(new Region(one.name(), one.values(), written(one, dataset.labels())));
-            }
-        }
-        if (softmax && dataset.hasRegions()) {
-            throw new ConfigException(key + ".mode: found softmax with the overlapping regions of " + dataset.root()
-                    + ", expected sigmoid");
-        }
-        return new LabelSpec(softmax ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID, regions);
-    }
-
-    /** Returns the value that a region writes: the one that no smaller region claims, so that nested regions can be told apart. */
-    private static int written(LabelClass region, List<LabelClass> all) {
-        for (int value : region.values()) {
-            boolean claimed = all.stream()
-                    .anyMatch(other -> other.values().size() < region.values().size()
-                            && other.values().contains(value));
-            if (!claimed) {
-                return value;
-            }
-        }
-        return region.values().get(0);
     }
 
     private static void requireChannels(SegFormer3DConfig model, LabelSpec labels) {

@@ -464,6 +464,7 @@ final class TrainingRun implements AutoCloseable {
                         new TrainingBatch(
                                 batch.input(),
                                 batch.target(),
+                                batch.mask(),
                                 dropoutSeed(epoch, batch.index()),
                                 loader.firstSample(batch.index())),
                         share / group);

@@ -52,16 +52,19 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
         for (int n = 0; n < cases.size(); n++) {
             PreparedCase one = cases.load(n);
             String id = cases.id(n);
-            HostTensor truth = labels.encode(
-                    one.label().orElseThrow(() -> new IllegalArgumentException(id + ": no label to validate with")),
-                    id);
+            HostTensor label =
+                    one.label().orElseThrow(() -> new IllegalArgumentException(id + ": no label to validate with"));
+            HostTensor truth = labels.encode(label, id);
             HostTensor logits;
             try {
                 logits = inference.window().infer(inference.around(model::predict), one.image(), stopping(stop));
             } catch (CancellationException e) {
                 return null;
             }
-            dice.add(id, foreground(masks(logits, first == 1), first), foreground(truth, first));
+            HostTensor predicted = masks(logits, first == 1);
+            // Of a voxel that is to be ignored the truth has no channel; neither must the prediction have one.
+            labels.mask(label, id).ifPresent(mask -> clear(predicted, mask));
+            dice.add(id, foreground(predicted, first), foreground(truth, first));
             listener.validating(new Validating(id, n + 1, cases.size(), false));
         }
         Map<String, Double> perClass = new LinkedHashMap<>();
@@ -104,6 +107,18 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
             target.put(largest * voxels + v, (byte) 1);
         }
         return masks;
+    }
+
+    /** Sets all channels to 0 where a mask is 0. */
+    private static void clear(HostTensor channels, HostTensor mask) {
+        ByteBuffer values = channels.bytes();
+        ByteBuffer counts = mask.bytes();
+        int voxels = counts.limit();
+        for (int n = 0; n < values.limit(); n++) {
+            if (counts.get(n % voxels) == 0) {
+                values.put(n, (byte) 0);
+            }
+        }
     }
 
     private static HostTensor foreground(HostTensor masks, int first) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -67,6 +68,7 @@ class AveragedStatisticsTests {
             batches.add(new Batch(
                     HostTensor.of(values, 2, 1, 16, 16, 16),
                     HostTensor.of(target, 2, 2, 16, 16, 16),
+                    Optional.empty(),
                     List.of("a", "b"),
                     n));
         }

@@ -42,6 +42,9 @@ final class FakeBackend implements Backend {
     /** Specifications of all sessions. */
     final List<TrainingSpec> specs = new ArrayList<>();
 
+    /** Masks of all batches that were trained on or whose loss was asked for. */
+    final List<Optional<HostTensor>> masks = new ArrayList<>();
+
     /** Batches that were only looked at. */
     final List<TrainingBatch> observed = new ArrayList<>();
 
@@ -168,6 +171,7 @@ final class FakeBackend implements Backend {
 
     @Override
     public LossGradient loss(LossSpec spec, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
+        masks.add(mask);
         double sum = 0;
         for (int n = 0; n < target.elements(); n++) {
             sum += Math.abs(target.get(n) - (logits.get(n) > 0 ? 1 : 0));
@@ -213,6 +217,7 @@ final class FakeBackend implements Backend {
         @Override
         public double accumulate(TrainingBatch batch, double weight) {
             factors.add(weight);
+            masks.add(batch.mask());
             double sum = batch.seed() % 1000 * 1e-3;
             HostTensor input = batch.input();
             for (int n = 0; n < input.elements(); n += 97) {

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -336,6 +337,53 @@ class TrainerTests {
             assertThat(backend.specs.get(0).loss().includeBackground()).isFalse();
             assertThat(backend.specs.get(0).initialWeights())
                     .isEqualTo(WeightInitializer.initialize(ModelLayout.of(config().model()), 5));
+        }
+
+        @Test
+        void leavesVoxelsToIgnoreOutOfLossAndValidation() throws IOException {
+            // Organ and lesion share a value with nothing; the lesion is what nobody labelled.
+            String labels =
+                    "dataset_parameters.labels={mode: softmax, ignore: 2, regions: [{name: background, values: 0},"
+                            + " {name: organ, values: 1}]}";
+            TrainingOutcome outcome = train(
+                    labels,
+                    "model_parameters.num_classes=2",
+                    "dataset_parameters.patch_size=32",
+                    "training_parameters.num_epochs=1");
+
+            assertThat(backend.masks).hasSize(4);
+            assertThat(backend.masks.stream().filter(Optional::isPresent)).isNotEmpty();
+            backend.masks.stream().flatMap(Optional::stream).forEach(mask -> {
+                assertThat(mask.shape()).containsExactly(2, 1, 32, 32, 32);
+                assertThat(mask.toFloats()).contains(0f, 1f);
+            });
+            ModelBundle bundle = ModelBundle.read(outcome.bundle().orElseThrow());
+            assertThat(bundle.labels().ignored()).containsExactly(2);
+            assertThat(bundle.labels().names()).containsExactly("background", "organ");
+        }
+
+        @Test
+        void leavesVoxelsToIgnoreOutOfThePlainValidationsLoss() throws IOException {
+            train(
+                    "dataset_parameters.labels={mode: softmax, ignore: 2, regions: [{name: background, values: 0},"
+                            + " {name: organ, values: 1}]}",
+                    "model_parameters.num_classes=2",
+                    "dataset_parameters.patch_size=32",
+                    "training_parameters.num_epochs=1",
+                    "training_parameters.calculate_metrics=false");
+
+            // four batches of training, one of validation
+            assertThat(backend.masks).hasSize(5);
+            assertThat(backend.masks.get(4)).isPresent();
+        }
+
+        @Test
+        void aValueThatNobodyNamedIsRefusedWithItsCase() {
+            assertThatThrownBy(() -> train(
+                            "dataset_parameters.labels={mode: softmax, regions: [{name: background, values: 0},"
+                                    + " {name: organ, values: 1}]}",
+                            "model_parameters.num_classes=2"))
+                    .hasMessageContainingAll("case", "label value 2", "ignore: 2");
         }
 
         @Test
