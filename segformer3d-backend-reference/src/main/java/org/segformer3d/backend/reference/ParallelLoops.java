@@ -16,6 +16,9 @@ import java.util.concurrent.atomic.AtomicReference;
 final class ParallelLoops implements AutoCloseable {
     private static final AtomicInteger POOLS = new AtomicInteger();
 
+    /** Loops on the calling thread alone, for what is inside another loop. */
+    static final ParallelLoops NONE = new ParallelLoops(1);
+
     private final int helpers;
     private final ExecutorService pool;
 

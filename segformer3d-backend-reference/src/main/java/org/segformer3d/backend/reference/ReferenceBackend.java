@@ -7,6 +7,8 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
@@ -36,6 +38,11 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
     public ReferenceScope newScope() {
         requireOpen();
         return new ReferenceScope(this);
+    }
+
+    /** Returns the operations of a pass. */
+    public Ops ops(Scope scope, Pass pass) {
+        return new ReferenceOps(this, scope, pass);
     }
 
     @Override
