@@ -11,6 +11,8 @@ import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -58,6 +60,17 @@ public interface Backend extends AutoCloseable {
 
     /** Returns a new scope. */
     Scope newScope();
+
+    /**
+     * Returns the operations of a pass, without a record of gradients.
+     *
+     * @param scope owner of results
+     * @param pass never {@code null}
+     * @throws UnsupportedOperationException when the backend has no operations
+     */
+    default Ops ops(Scope scope, Pass pass) {
+        throw new UnsupportedOperationException("backend '" + name() + "' has no operations");
+    }
 
     /** Returns the backend's own blocks. */
     LayerProvider layers();

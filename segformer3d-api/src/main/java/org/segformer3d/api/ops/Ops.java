@@ -3,6 +3,7 @@ package org.segformer3d.api.ops;
 import java.util.function.Function;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 
 /**
@@ -10,8 +11,8 @@ import org.segformer3d.api.tensor.Tensor;
  *
  * <p>Results belong to {@link #scope()} and have the backend's compute type; arguments may belong to any open scope of the backend. Shapes
  * are (slowest axis first) those of {@link Tensor#shape()}; axes count from 0. Two shapes <em>broadcast</em> as in NumPy: aligned at the
- * last axis, sizes equal or one of them 1. An operation may return a view of its argument; nothing but a BatchNorm's running statistics
- * is ever changed.
+ * last axis, sizes equal or one of them 1. A result is always a new tensor that lives on when arguments are closed, though it may share an
+ * argument's memory; nothing but a BatchNorm's running statistics is ever changed.
  *
  * <p>Every operation throws {@link IllegalArgumentException} where shapes don't fit, naming the operation, what was found and what was
  * expected, and {@link IllegalStateException} on a closed tensor or scope. Operations with a default implementation are made of others;
@@ -134,12 +135,8 @@ public interface Ops {
     /** Mean over axes, which stay with size 1. */
     default Tensor mean(Tensor x, int... axes) {
         long[] shape = x.shape();
-        long count = 1;
-        for (int axis : axes) {
-            count *= shape[axis];
-        }
-        long n = count;
-        return part(ops -> ops.affine(ops.sum(x, axes), 1.0 / n, 0));
+        double count = Shapes.elements(shape) / (double) Shapes.elements(ShapeRules.reduction("mean", shape, axes));
+        return part(ops -> ops.affine(ops.sum(x, axes), 1 / count, 0));
     }
 
     /** Largest element along an axis, which stays with size 1; the derivative goes to the first of equal ones. */
@@ -168,6 +165,7 @@ public interface Ops {
      * @param bias (O) or {@code null}
      */
     default Tensor linear(Tensor x, Tensor weight, Tensor bias) {
+        ShapeRules.linear(x.shape(), weight.shape(), bias == null ? null : bias.shape());
         return part(ops -> {
             Tensor product = ops.matmul(x, weight, false, true);
             return bias == null ? product : ops.add(product, bias);
@@ -186,6 +184,7 @@ public interface Ops {
      * @return (…,N,e)
      */
     default Tensor attention(Tensor q, Tensor k, Tensor v, double scale, Tensor bias, double dropout) {
+        ShapeRules.attention(q.shape(), k.shape(), v.shape(), bias == null ? null : bias.shape());
         return part(ops -> {
             Tensor scores = ops.affine(ops.matmul(q, k, false, true), scale, 0);
             Tensor biased = bias == null ? scores : ops.add(scores, bias);
@@ -234,12 +233,9 @@ public interface Ops {
      * @param outputPadding planes at the far end of each axis that are the bias alone, three numbers
      */
     default Tensor transposedConvolution(Tensor x, Tensor weight, Tensor bias, int[] stride, int[] outputPadding) {
-        long[] size = x.shape();
-        long[] kernel = weight.shape();
-        long[] to = new long[3];
-        for (int axis = 0; axis < 3; axis++) {
-            to[axis] = (size[axis + 2] - 1) * stride[axis] + kernel[axis + 2] + outputPadding[axis];
-        }
+        long[] shape = ShapeRules.transposedConvolution(
+                x.shape(), weight.shape(), bias == null ? null : bias.shape(), stride, outputPadding);
+        long[] to = {shape[2], shape[3], shape[4]};
         return part(ops -> {
             Tensor y = ops.convolutionInputGradient(x, weight, to, stride, new int[3], 1);
             return bias == null ? y : ops.add(y, ops.reshape(bias, 1, bias.shape()[0], 1, 1, 1));
@@ -289,8 +285,9 @@ public interface Ops {
     /**
      * In training mode sets elements to 0 with that probability and multiplies the others by 1/(1 − probability); otherwise x.
      *
-     * <p>The mask is {@link RandomMasks}'s for the pass's seed, the number of this call within the pass and the sample (first axis), so
-     * that it is the same on every backend, for every thread count and on any number of processes.
+     * <p>The mask is {@link RandomMasks}'s for the pass's seed, how many masks were drawn before in the pass and the sample (first axis), so
+     * that it is the same on every backend, for every thread count and on any number of processes. Where nothing is dropped, no mask is
+     * drawn.
      */
     Tensor dropout(Tensor x, double probability);
 

@@ -2,7 +2,6 @@ package org.segformer3d.api.training;
 
 import java.util.Arrays;
 import java.util.Objects;
-import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
 
 /**
@@ -88,15 +87,15 @@ public record LossSpec(
     /**
      * Checks that a mask belongs to a target.
      *
-     * @param mask (B,1,D,H,W)
+     * @param mask shape of the mask, (B,1,D,H,W)
      * @param target shape of the target, (B,K,D,H,W)
      * @throws IllegalArgumentException when the mask's shape doesn't fit
      */
-    public static void requireMask(HostTensor mask, long[] target) {
+    public static void requireMask(long[] mask, long[] target) {
         long[] expected = target.clone();
         expected[1] = 1;
-        if (!Arrays.equals(mask.shape(), expected)) {
-            throw new IllegalArgumentException("mask: found " + Shapes.text(mask.shape()) + " with target "
+        if (!Arrays.equals(mask, expected)) {
+            throw new IllegalArgumentException("mask: found " + Shapes.text(mask) + " with target "
                     + Shapes.text(target) + ", expected " + Shapes.text(expected));
         }
     }

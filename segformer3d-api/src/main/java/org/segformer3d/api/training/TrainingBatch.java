@@ -30,7 +30,7 @@ public record TrainingBatch(HostTensor input, HostTensor target, Optional<HostTe
             throw new IllegalArgumentException("batch: found input " + Shapes.text(in) + " with target "
                     + Shapes.text(out) + ", expected (B,C,D,H,W) with (B,K,D,H,W)");
         }
-        mask.ifPresent(m -> LossSpec.requireMask(m, out));
+        mask.ifPresent(m -> LossSpec.requireMask(m.shape(), out));
     }
 
     /** Makes a batch of which every voxel counts. */

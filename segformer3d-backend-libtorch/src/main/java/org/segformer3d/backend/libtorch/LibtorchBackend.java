@@ -219,7 +219,7 @@ final class LibtorchBackend implements Backend {
             throw new IllegalArgumentException("loss: found logits " + Shapes.text(logits.shape()) + " with target "
                     + Shapes.text(target.shape()) + ", expected equal shapes (B,K,D,H,W)");
         }
-        mask.ifPresent(m -> LossSpec.requireMask(m, target.shape()));
+        mask.ifPresent(m -> LossSpec.requireMask(m.shape(), target.shape()));
         boolean written = options.implementation() != Implementation.PLAIN
                 && options.device().type() == Device.Type.CPU;
         return on(

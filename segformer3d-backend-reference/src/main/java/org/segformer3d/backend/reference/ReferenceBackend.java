@@ -2,19 +2,22 @@ package org.segformer3d.backend.reference;
 
 import java.util.Map;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.ops.Autodiff;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.ops.Tape;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
-final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> {
+final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> implements DifferentiableBackend {
     private final ParallelLoops loops;
     private final ReferenceLayers layers = new ReferenceLayers();
 
@@ -40,9 +43,16 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
         return new ReferenceScope(this);
     }
 
-    /** Returns the operations of a pass. */
+    @Override
     public Ops ops(Scope scope, Pass pass) {
         return new ReferenceOps(this, scope, pass);
+    }
+
+    @Override
+    public Tape newTape(Pass pass) {
+        try (Scope none = newScope()) {
+            return new Autodiff(ops(none, pass));
+        }
     }
 
     @Override

@@ -92,6 +92,24 @@ public abstract class BackendContract {
         }
     }
 
+    /** Every operation against the reference backend. */
+    @Nested
+    @DisplayName("operations")
+    class Operations extends OperationContract {
+        Operations() {
+            super(BackendContract.this);
+        }
+    }
+
+    /** Gradients of every operation. */
+    @Nested
+    @DisplayName("gradients of operations")
+    class OperationGradients extends OperationGradientContract {
+        OperationGradients() {
+            super(BackendContract.this);
+        }
+    }
+
     /** Every block against the reference backend. */
     @Nested
     @DisplayName("blocks")

@@ -45,7 +45,7 @@ import org.segformer3d.api.weights.StateDict;
  * Gradients in two steps: float64 ones against differences of the reference backend's forward in training mode, and float32 ones
  * against those.
  */
-@ExtendWith(OnlyIfTraining.class)
+@ExtendWith(OnlyIf.Training.class)
 abstract class GradientContract extends Contract {
     private static final double DIFFERENCE_TOLERANCE = 1e-5;
 

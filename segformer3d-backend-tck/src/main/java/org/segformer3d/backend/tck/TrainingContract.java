@@ -48,7 +48,7 @@ import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDictMismatchException;
 
-@ExtendWith(OnlyIfTraining.class)
+@ExtendWith(OnlyIf.Training.class)
 abstract class TrainingContract extends Contract {
     private static final LossSpec DICE = LossSpec.of(Kind.DICE, Activation.SIGMOID);
 
