@@ -3,6 +3,7 @@ package org.segformer3d.cli;
 import java.io.PrintWriter;
 import org.segformer3d.cli.command.BundleCommand;
 import org.segformer3d.cli.command.ConvertCommand;
+import org.segformer3d.cli.command.CrossValidateCommand;
 import org.segformer3d.cli.command.DemoCommand;
 import org.segformer3d.cli.command.DicomCommand;
 import org.segformer3d.cli.command.DoctorCommand;
@@ -46,6 +47,7 @@ import picocli.CommandLine.Spec;
         subcommands = {
             DemoCommand.class,
             TrainCommand.class,
+            CrossValidateCommand.class,
             PredictCommand.class,
             PostprocessCommand.class,
             EvaluateCommand.class,

@@ -18,6 +18,7 @@ import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.weights.WeightFiles;
+import org.segformer3d.eval.bundle.EnsembleFolder;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.Ensemble;
@@ -43,7 +44,8 @@ public final class ModelSource {
             arity = "1..*",
             description =
                     "Model bundle: a folder or a zip file. Where a command predicts, several, a comma list or a quoted"
-                            + " pattern such as 'runs/fold*/bundle' make an ensemble: the mean of their probabilities.")
+                            + " pattern such as 'runs/fold*/bundle' make an ensemble: the mean of their probabilities. So does the"
+                            + " ensemble that cross-validate writes.")
     private List<String> models = new ArrayList<>();
 
     @Option(
@@ -96,8 +98,10 @@ public final class ModelSource {
         List<String> names = new ArrayList<>();
         for (String text : models) {
             for (Path path : paths(text)) {
-                members.add(ModelBundle.read(path));
-                names.add(path.toString());
+                for (Path bundle : EnsembleFolder.isEnsemble(path) ? EnsembleFolder.members(path) : List.of(path)) {
+                    members.add(ModelBundle.read(bundle));
+                    names.add(bundle.toString());
+                }
             }
         }
         return new Ensemble(members, names);

@@ -34,6 +34,9 @@ import org.segformer3d.data.io.AtomicFiles;
  * </pre>
  */
 final class RunFolder implements AutoCloseable {
+    /** Name of the file with the whole experiment. */
+    static final String CONFIGURATION = "config.resolved.yaml";
+
     /** Name of the folder that all checkpoints lie in. */
     static final String CHECKPOINTS = "checkpoints";
 
@@ -149,7 +152,7 @@ final class RunFolder implements AutoCloseable {
     }
 
     Path config() {
-        return root.resolve("config.resolved.yaml");
+        return root.resolve(CONFIGURATION);
     }
 
     Path split() {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.metrics.PostprocessingChoice;
 import org.segformer3d.eval.report.HtmlReport;
@@ -19,13 +20,12 @@ import org.segformer3d.train.tracking.HistoryFiles;
 /** What a run folder tells for a report, and the report that a run ends with. */
 public final class RunReport {
     private static final String HISTORY = "history.jsonl";
-    private static final String CONFIGURATION = "config.resolved.yaml";
 
     private RunReport() {}
 
     /** Returns whether a folder looks like that of a run. */
     public static boolean isRunFolder(Path folder) {
-        return Files.isRegularFile(folder.resolve(CONFIGURATION));
+        return Files.isRegularFile(folder.resolve(RunFolder.CONFIGURATION));
     }
 
     /**
@@ -40,7 +40,7 @@ public final class RunReport {
 
     /** Returns all settings of a run. */
     public static Map<String, Object> configuration(Path runFolder) throws IOException {
-        return ExperimentConfig.read(runFolder.resolve(CONFIGURATION)).toMap();
+        return ExperimentConfig.read(runFolder.resolve(RunFolder.CONFIGURATION)).toMap();
     }
 
     private static LearningCurve curve(List<EpochRecord> history) {
@@ -73,21 +73,56 @@ public final class RunReport {
                                                 : "")
                                         + "were chosen too")
                         + ", " + data.name();
-        new HtmlReport(
-                        config.project(),
-                        subject,
-                        scored,
-                        cases.stream()
-                                .map(one -> new ReportCase(
-                                        one.id(),
-                                        one.images(),
-                                        one.label().orElseThrow(),
-                                        predictions.resolve(one.id() + ".nii.gz")))
-                                .toList(),
-                        data.channels(),
-                        Optional.of(curve(history)),
-                        config.toMap(),
-                        provenance)
+        page(config, subject, scored, cases, predictions, data.channels(), Optional.of(curve(history)), provenance)
                 .write(folder.report());
+    }
+
+    /** Writes the page of a cross-validation, whose held-out predictions lie in the folder. */
+    static void writeCrossValidation(
+            Path folder,
+            ExperimentConfig config,
+            SegmentationDataset dataset,
+            List<Case> cases,
+            EvaluationSummary scores,
+            Map<String, Object> provenance)
+            throws IOException {
+        String subject = HtmlReport.counted(cases.size(), "case") + " of " + dataset.name()
+                + ", each segmented by a network that has not seen it";
+        page(
+                        config,
+                        subject,
+                        Optional.of(scores),
+                        cases,
+                        folder.resolve("predictions"),
+                        dataset.channels(),
+                        Optional.empty(),
+                        provenance)
+                .write(folder.resolve("report.html"));
+    }
+
+    private static HtmlReport page(
+            ExperimentConfig config,
+            String subject,
+            Optional<EvaluationSummary> scored,
+            List<Case> cases,
+            Path predictions,
+            List<String> channels,
+            Optional<LearningCurve> curve,
+            Map<String, Object> provenance) {
+        return new HtmlReport(
+                config.project(),
+                subject,
+                scored,
+                cases.stream()
+                        .map(one -> new ReportCase(
+                                one.id(),
+                                one.images(),
+                                one.label().orElseThrow(),
+                                predictions.resolve(one.id() + ".nii.gz")))
+                        .toList(),
+                channels,
+                curve,
+                config.toMap(),
+                provenance);
     }
 }

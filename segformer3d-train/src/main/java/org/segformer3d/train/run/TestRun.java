@@ -13,7 +13,8 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.nifti.NiftiWriter;
-import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.Ensemble;
+import org.segformer3d.eval.inference.MemoryBudget;
 import org.segformer3d.eval.inference.SegmentationRequest;
 import org.segformer3d.eval.inference.Segmenter;
 import org.segformer3d.eval.metrics.CaseScores;
@@ -25,7 +26,7 @@ import org.segformer3d.train.run.TrainingOutcome.CaseScore;
 import org.segformer3d.train.run.TrainingOutcome.TestScores;
 
 /**
- * Segments cases with a bundle, as a user would, and scores the written files against the truth in the scans' own geometry.
+ * Segments cases with one model or several, as a user would, and scores the written files against the truth in the scans' own geometry.
  *
  * @param cases the cases, all with label files
  * @param root folder of the data set they are from
@@ -41,13 +42,13 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
      */
     EvaluationSummary run(
             Backend backend,
-            ModelBundle bundle,
+            Ensemble models,
             Map<String, Object> provenance,
             ProgressListener listener,
             BooleanSupplier stop)
             throws IOException {
         Path predictions = Files.createDirectories(folder.resolve("predictions"));
-        try (Segmenter segmenter = Segmenter.open(backend, bundle)) {
+        try (Segmenter segmenter = Segmenter.open(backend, models, MemoryBudget.AVAILABLE)) {
             for (int n = 0; n < cases.size(); n++) {
                 Case one = cases.get(n);
                 SegmentationRequest request = SegmentationRequest.of(one).toldTo(Validation.stopping(stop));
@@ -59,7 +60,7 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
         } catch (CancellationException e) {
             return null;
         }
-        EvaluationSummary summary = evaluation().scoring(bundle.labels()).run();
+        EvaluationSummary summary = evaluation().scoring(models.labels()).run();
         summary.write(folder, provenance);
         if (!summary.failures().isEmpty()) {
             throw new IOException(

@@ -28,7 +28,7 @@ import org.segformer3d.train.parallel.ProcessTeam;
  * through, wherever it was stopped.
  */
 public final class Trainer {
-    private static final String PLAN = "plan.yaml";
+    static final String PLAN = "plan.yaml";
 
     /** How long after an operation of several processes failed it is known at the latest which one is gone. */
     private static final Duration MOMENT = Duration.ofSeconds(5);

@@ -38,6 +38,7 @@ import org.segformer3d.data.loading.PatchLoader;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
+import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.InferenceSpec;
 import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.metrics.PostprocessingChoice;
@@ -908,7 +909,7 @@ final class TrainingRun implements AutoCloseable {
         ModelBundle stored = ModelBundle.read(folder.bundle());
         ModelBundle bundle = stored.withInference(stored.inference().withPostprocessing(List.of()));
         TestRun run = new TestRun(data.validationFiles(), data.root(), folder.postprocessing(), false);
-        if (run.run(backend, bundle, provenance(), options.listener(), options.stop()) == null) {
+        if (run.run(backend, Ensemble.of(bundle), provenance(), options.listener(), options.stop()) == null) {
             return Optional.empty();
         }
         PostprocessingChoice choice =
@@ -925,8 +926,12 @@ final class TrainingRun implements AutoCloseable {
 
     /** Segments cases with the bundle and scores them; empty when asked to stop. */
     private Optional<EvaluationSummary> segment(TestRun run) throws IOException {
-        return Optional.ofNullable(
-                run.run(backend, ModelBundle.read(folder.bundle()), provenance(), options.listener(), options.stop()));
+        return Optional.ofNullable(run.run(
+                backend,
+                Ensemble.of(ModelBundle.read(folder.bundle())),
+                provenance(),
+                options.listener(),
+                options.stop()));
     }
 
     private static EpochRecord withAverage(EpochRecord record, boolean averaged) {
