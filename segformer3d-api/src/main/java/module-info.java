@@ -6,6 +6,7 @@ module org.segformer3d.api {
     exports org.segformer3d.api.config;
     exports org.segformer3d.api.export;
     exports org.segformer3d.api.model;
+    exports org.segformer3d.api.network;
     exports org.segformer3d.api.ops;
     exports org.segformer3d.api.profile;
     exports org.segformer3d.api.tensor;
@@ -15,4 +16,6 @@ module org.segformer3d.api {
     uses org.segformer3d.api.backend.BackendProvider;
     uses org.segformer3d.api.block.LayerProvider;
     uses org.segformer3d.api.export.NetworkExporter;
+    uses org.segformer3d.api.network.Architecture;
+    uses org.segformer3d.api.network.Layer;
 }

@@ -47,7 +47,7 @@ public final class OnnxBlock {
             graph.output(OUTPUT, "batch", "tokens", s.embedDim());
             result = operations.embedded(operations.patches(x, s, ""), s, "");
         } else if (spec instanceof SelfAttentionSpec s) {
-            tokens(graph, s.dim(), s.srRatio() > 1);
+            tokens(graph, s.dim(), s.reduces());
             result = operations.attention(x, GRID, s, "");
         } else if (spec instanceof MixFeedForwardSpec s) {
             tokens(graph, s.dim(), true);

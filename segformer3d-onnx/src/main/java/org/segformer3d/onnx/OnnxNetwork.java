@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
@@ -52,9 +53,10 @@ public final class OnnxNetwork {
 
     /** Zero-pads the input at the far ends, as {@link InputGeometry} has it. */
     private String padded(String size) {
-        String stride = graph.integers(config.patchStride().get(0));
-        String last = graph.integers(config.patchStride().get(0) - 1L);
-        String least = graph.integers(InputGeometry.smallestEdge(config));
+        PerAxis first = config.patchStride().get(0);
+        String stride = graph.integers(first.toLongs());
+        String last = graph.integers(first.depth() - 1L, first.height() - 1L, first.width() - 1L);
+        String least = graph.integers(InputGeometry.smallest(config).toLongs());
         String multiples = graph.node(
                 "Mul", List.of(graph.node("Div", List.of(graph.node("Add", List.of(size, last)), stride)), stride));
         String target = graph.node("Max", List.of(multiples, least));

@@ -8,6 +8,7 @@ import org.segformer3d.api.block.BlockSpec.DecoderSpec;
 import org.segformer3d.api.block.BlockSpec.MixFeedForwardSpec;
 import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.onnx.Graph.Attribute;
@@ -16,6 +17,8 @@ import org.segformer3d.onnx.Graph.Attribute;
 final class Operations {
     private static final float EPSILON = (float) BlockSpec.NORM_EPSILON;
     private static final float SQRT_HALF = (float) Math.sqrt(0.5);
+
+    private static final PerAxis ONE = PerAxis.of(1);
 
     private final Graph graph;
     private final StateDict weights;
@@ -108,7 +111,8 @@ final class Operations {
         return graph.node("Add", List.of(product, weight(name + ".bias")));
     }
 
-    String convolution(String x, String name, boolean bias, int kernel, int stride, int padding, int groups) {
+    String convolution(
+            String x, String name, boolean bias, PerAxis kernel, PerAxis stride, PerAxis padding, int groups) {
         List<String> inputs = new ArrayList<>(List.of(x, weight(name + ".weight")));
         if (bias) {
             inputs.add(weight(name + ".bias"));
@@ -116,9 +120,16 @@ final class Operations {
         return graph.node(
                 "Conv",
                 inputs,
-                Attribute.of("kernel_shape", kernel, kernel, kernel),
-                Attribute.of("strides", stride, stride, stride),
-                Attribute.of("pads", padding, padding, padding, padding, padding, padding),
+                Attribute.of("kernel_shape", kernel.toLongs()),
+                Attribute.of("strides", stride.toLongs()),
+                Attribute.of(
+                        "pads",
+                        padding.depth(),
+                        padding.height(),
+                        padding.width(),
+                        padding.depth(),
+                        padding.height(),
+                        padding.width()),
                 Attribute.of("group", (long) groups));
     }
 
@@ -127,9 +138,9 @@ final class Operations {
         String heads = graph.integers(0, 0, spec.heads(), width);
         String query = transposed(graph.node("Reshape", List.of(linear(x, prefix + "query"), heads)), 0, 2, 1, 3);
         String source = x;
-        if (spec.srRatio() > 1) {
-            String reduced =
-                    convolution(map(x, grid, spec.dim()), prefix + "sr", true, spec.srRatio(), spec.srRatio(), 0, 1);
+        if (spec.reduces()) {
+            String reduced = convolution(
+                    map(x, grid, spec.dim()), prefix + "sr", true, spec.srRatio(), spec.srRatio(), PerAxis.of(0), 1);
             source = layerNorm(tokens(reduced, spec.dim()), prefix + "sr_norm");
         }
         String[] keyAndValue = graph.nodes(
@@ -151,7 +162,15 @@ final class Operations {
     String feedForward(String x, String grid, MixFeedForwardSpec spec, String prefix) {
         String hidden = map(linear(x, prefix + "fc1"), grid, spec.hidden());
         String mixed = batchNorm(
-                convolution(hidden, prefix + "dwconv.dwconv", true, 3, 1, 1, spec.hidden()), prefix + "dwconv.bn");
+                convolution(
+                        hidden,
+                        prefix + "dwconv.dwconv",
+                        true,
+                        PerAxis.of(3),
+                        PerAxis.of(1),
+                        PerAxis.of(1),
+                        spec.hidden()),
+                prefix + "dwconv.bn");
         // GELU(x) = x/2·(1 + erf(x/√2))
         String error = graph.node("Erf", List.of(graph.node("Mul", List.of(mixed, graph.constant(SQRT_HALF)))));
         String gate =
@@ -174,10 +193,13 @@ final class Operations {
         String fused = graph.node(
                 "Relu",
                 List.of(batchNorm(
-                        convolution(concat(1, resized), prefix + "linear_fuse.0", false, 1, 1, 0, 1),
+                        convolution(concat(1, resized), prefix + "linear_fuse.0", false, ONE, ONE, PerAxis.of(0), 1),
                         prefix + "linear_fuse.1")));
-        String logits = convolution(fused, prefix + "linear_pred", true, 1, 1, 0, 1);
-        return resized(logits, graph.node("Mul", List.of(finest, graph.integers(spec.upsampling()))));
+        String logits = convolution(fused, prefix + "linear_pred", true, ONE, ONE, PerAxis.of(0), 1);
+        return resized(
+                logits,
+                graph.node(
+                        "Mul", List.of(finest, graph.integers(spec.upsampling().toLongs()))));
     }
 
     /** Resizes trilinearly; samples lie at the centres of voxels (align_corners=False). */

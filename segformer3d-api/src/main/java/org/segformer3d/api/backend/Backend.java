@@ -11,6 +11,7 @@ import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.DType;
@@ -96,6 +97,18 @@ public interface Backend extends AutoCloseable {
      */
     default SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         return AssembledModel.load(this, config, weights);
+    }
+
+    /**
+     * Makes a model of a network: its operations one after the other, or a faster form of the same function where the backend has one and
+     * the options allow it.
+     *
+     * @param network never {@code null}
+     * @param weights under the network's names, never {@code null}
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     */
+    default SegmentationModel load(Network network, StateDict weights) {
+        return NetworkModel.load(this, network, weights);
     }
 
     /** Returns whether {@link #train} and {@link #gradients} work. */

@@ -24,18 +24,16 @@ public final class BlockMacs {
             return (long) grid.convolved(s.kernel(), s.stride(), s.padding()).tokens()
                     * s.embedDim()
                     * s.inChannels()
-                    * cube(s.kernel());
+                    * s.kernel().product();
         }
         if (spec instanceof BlockSpec.SelfAttentionSpec s) {
             long c = s.dim();
-            long m = s.srRatio() == 1
-                    ? n
-                    : grid.convolved(s.srRatio(), s.srRatio(), 0).tokens();
-            long reduction = s.srRatio() == 1 ? 0 : m * c * c * cube(s.srRatio());
+            long m = grid.convolved(s.srRatio(), s.srRatio(), PerAxis.of(0)).tokens();
+            long reduction = s.reduces() ? m * c * c * s.srRatio().product() : 0;
             return 2 * n * c * c + 2 * m * c * c + reduction + 2 * n * m * c;
         }
         if (spec instanceof BlockSpec.MixFeedForwardSpec s) {
-            return 2 * n * s.dim() * s.hidden() + n * s.hidden() * cube(3);
+            return 2 * n * s.dim() * s.hidden() + n * s.hidden() * 27;
         }
         if (spec instanceof BlockSpec.TransformerBlockSpec s) {
             return of(s.attention(), input) + of(s.feedForward(), input);
@@ -49,9 +47,5 @@ public final class BlockMacs {
             return macs + n * input.size() * e * e + n * e * s.classes();
         }
         return 0;
-    }
-
-    private static long cube(long edge) {
-        return edge * edge * edge;
     }
 }

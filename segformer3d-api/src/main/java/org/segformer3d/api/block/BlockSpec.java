@@ -33,11 +33,17 @@ public sealed interface BlockSpec {
      *
      * @param inChannels C of the input (B,C,D,H,W)
      * @param embedDim width E of the tokens (B,N,E)
-     * @param kernel kernel edge
+     * @param kernel size of the kernel
      * @param stride stride
      * @param padding zero padding on each side
      */
-    record PatchEmbeddingSpec(int inChannels, int embedDim, int kernel, int stride, int padding) implements BlockSpec {
+    record PatchEmbeddingSpec(int inChannels, int embedDim, PerAxis kernel, PerAxis stride, PerAxis padding)
+            implements BlockSpec {
+        /** Makes an embedding with the same numbers along all axes. */
+        public PatchEmbeddingSpec(int inChannels, int embedDim, int kernel, int stride, int padding) {
+            this(inChannels, embedDim, PerAxis.of(kernel), PerAxis.of(stride), PerAxis.of(padding));
+        }
+
         @Override
         public LayerKind kind() {
             return LayerKind.PATCH_EMBEDDING;
@@ -47,7 +53,13 @@ public sealed interface BlockSpec {
         public List<ParameterSpec> parameters() {
             return List.of(
                     ParameterSpec.of(
-                            "patch_embeddings.weight", CONV_WEIGHT, embedDim, inChannels, kernel, kernel, kernel),
+                            "patch_embeddings.weight",
+                            CONV_WEIGHT,
+                            embedDim,
+                            inChannels,
+                            kernel.depth(),
+                            kernel.height(),
+                            kernel.width()),
                     ParameterSpec.of("patch_embeddings.bias", CONV_BIAS, embedDim),
                     ParameterSpec.of("norm.weight", NORM_WEIGHT, embedDim),
                     ParameterSpec.of("norm.bias", NORM_BIAS, embedDim));
@@ -61,7 +73,17 @@ public sealed interface BlockSpec {
      * @param heads number of heads
      * @param srRatio spatial reduction of keys and values; 1 for none
      */
-    record SelfAttentionSpec(int dim, int heads, int srRatio) implements BlockSpec {
+    record SelfAttentionSpec(int dim, int heads, PerAxis srRatio) implements BlockSpec {
+        /** Makes an attention with the same reduction along all axes. */
+        public SelfAttentionSpec(int dim, int heads, int srRatio) {
+            this(dim, heads, PerAxis.of(srRatio));
+        }
+
+        /** Returns whether keys and values are fewer than queries, which takes parameters of its own. */
+        public boolean reduces() {
+            return srRatio.product() > 1;
+        }
+
         @Override
         public LayerKind kind() {
             return LayerKind.SELF_ATTENTION;
@@ -76,8 +98,9 @@ public sealed interface BlockSpec {
                     ParameterSpec.of("key_value.bias", LINEAR_BIAS, 2L * dim),
                     ParameterSpec.of("proj.weight", LINEAR_WEIGHT, dim, dim),
                     ParameterSpec.of("proj.bias", LINEAR_BIAS, dim)));
-            if (srRatio > 1) {
-                list.add(ParameterSpec.of("sr.weight", CONV_WEIGHT, dim, dim, srRatio, srRatio, srRatio));
+            if (reduces()) {
+                list.add(ParameterSpec.of(
+                        "sr.weight", CONV_WEIGHT, dim, dim, srRatio.depth(), srRatio.height(), srRatio.width()));
                 list.add(ParameterSpec.of("sr.bias", CONV_BIAS, dim));
                 list.add(ParameterSpec.of("sr_norm.weight", NORM_WEIGHT, dim));
                 list.add(ParameterSpec.of("sr_norm.bias", NORM_BIAS, dim));
@@ -176,8 +199,13 @@ public sealed interface BlockSpec {
      * @param dropout probability of dropping a value of the fused map in training, each by itself
      * @param upsampling factor from the finest feature map to the logits
      */
-    record DecoderSpec(List<Integer> featureDims, int dim, int classes, double dropout, int upsampling)
+    record DecoderSpec(List<Integer> featureDims, int dim, int classes, double dropout, PerAxis upsampling)
             implements BlockSpec {
+        /** Makes a decoder with the same factor along all axes. */
+        public DecoderSpec(List<Integer> featureDims, int dim, int classes, double dropout, int upsampling) {
+            this(featureDims, dim, classes, dropout, PerAxis.of(upsampling));
+        }
+
         /** Copies the widths. */
         public DecoderSpec {
             featureDims = List.copyOf(featureDims);

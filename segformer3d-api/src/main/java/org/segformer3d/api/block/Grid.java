@@ -34,16 +34,35 @@ public record Grid(int depth, int height, int width) {
      *
      * @throws IllegalArgumentException when the kernel is larger than the padded grid
      */
-    public Grid convolved(int kernel, int stride, int padding) {
-        int smallest = Math.min(depth, Math.min(height, width));
-        if (smallest + 2 * padding < kernel) {
-            throw new IllegalArgumentException(
-                    "a grid of " + this + " is too small for a kernel of " + kernel + " with padding " + padding);
+    public Grid convolved(PerAxis kernel, PerAxis stride, PerAxis padding) {
+        int[] sizes = new int[3];
+        for (int axis = 0; axis < 3; axis++) {
+            int around = size(axis) + 2 * padding.get(axis) - kernel.get(axis);
+            if (around < 0) {
+                throw new IllegalArgumentException(
+                        "a grid of " + this + " is too small for a kernel of " + kernel + " with padding " + padding);
+            }
+            sizes[axis] = around / stride.get(axis) + 1;
         }
+        return new Grid(sizes[0], sizes[1], sizes[2]);
+    }
+
+    /** Returns the grid after a convolution with the same numbers along all axes. */
+    public Grid convolved(int kernel, int stride, int padding) {
+        return convolved(PerAxis.of(kernel), PerAxis.of(stride), PerAxis.of(padding));
+    }
+
+    /** Returns the grid with each size multiplied. */
+    public Grid times(PerAxis factor) {
         return new Grid(
-                (depth + 2 * padding - kernel) / stride + 1,
-                (height + 2 * padding - kernel) / stride + 1,
-                (width + 2 * padding - kernel) / stride + 1);
+                Math.multiplyExact(depth, factor.depth()),
+                Math.multiplyExact(height, factor.height()),
+                Math.multiplyExact(width, factor.width()));
+    }
+
+    /** Returns the three sizes, depth first. */
+    public long[] toLongs() {
+        return new long[] {depth, height, width};
     }
 
     /** Returns the size of the given axis: 0 depth, 1 height, 2 width. */

@@ -8,17 +8,22 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.segformer3d.api.block.LayerKind;
+import org.segformer3d.api.block.PerAxis;
 
 /**
  * The network's hyper-parameters under their official names (section {@code model_parameters} of the YAML files).
  *
- * <p>Every list has one entry per encoder stage, from the finest to the coarsest; there are always four stages.
+ * <p>Every list has one entry per encoder stage, from the finest to the coarsest; there are always four stages. Where an entry is
+ * {@link PerAxis}, a file has a number for all axes or a list of three, depth first, as the official authors advise for scans whose voxels
+ * aren't cubes.
  *
  * @param inChannels channels of the input volume, ≥ 1
  * @param srRatios spatial reduction of keys and values in each stage's attention, ≥ 1
  * @param embedDims token width of each stage, divisible by the stage's heads
- * @param patchKernelSize edge of each stage's patch-embedding kernel
+ * @param patchKernelSize size of each stage's patch-embedding kernel
  * @param patchStride stride of each stage's patch embedding
  * @param patchPadding zero padding of each stage's patch embedding
  * @param mlpRatios hidden width of each stage's Mix-FFN as a multiple of its token width
@@ -31,11 +36,11 @@ import org.segformer3d.api.block.LayerKind;
  */
 public record SegFormer3DConfig(
         int inChannels,
-        List<Integer> srRatios,
+        List<PerAxis> srRatios,
         List<Integer> embedDims,
-        List<Integer> patchKernelSize,
-        List<Integer> patchStride,
-        List<Integer> patchPadding,
+        List<PerAxis> patchKernelSize,
+        List<PerAxis> patchStride,
+        List<PerAxis> patchPadding,
         List<Integer> mlpRatios,
         List<Integer> numHeads,
         List<Integer> depths,
@@ -64,11 +69,11 @@ public record SegFormer3DConfig(
     /** Validates every value. */
     public SegFormer3DConfig {
         atLeast("in_channels", inChannels, 1);
-        srRatios = stages("sr_ratios", srRatios, 1);
+        srRatios = axes("sr_ratios", srRatios, 1);
         embedDims = stages("embed_dims", embedDims, 1);
-        patchKernelSize = stages("patch_kernel_size", patchKernelSize, 1);
-        patchStride = stages("patch_stride", patchStride, 1);
-        patchPadding = stages("patch_padding", patchPadding, 0);
+        patchKernelSize = axes("patch_kernel_size", patchKernelSize, 1);
+        patchStride = axes("patch_stride", patchStride, 1);
+        patchPadding = axes("patch_padding", patchPadding, 0);
         mlpRatios = stages("mlp_ratios", mlpRatios, 1);
         numHeads = stages("num_heads", numHeads, 1);
         depths = stages("depths", depths, 1);
@@ -84,11 +89,14 @@ public record SegFormer3DConfig(
                         embedDims.get(i),
                         "a multiple of num_heads[" + i + "] = " + numHeads.get(i));
             }
-            if (patchPadding.get(i) >= patchKernelSize.get(i)) {
-                throw ConfigException.of(
-                        "model_parameters.patch_padding[" + i + "]",
-                        patchPadding.get(i),
-                        "less than patch_kernel_size[" + i + "] = " + patchKernelSize.get(i));
+            for (int axis = 0; axis < 3; axis++) {
+                if (patchPadding.get(i).get(axis) >= patchKernelSize.get(i).get(axis)) {
+                    throw ConfigException.of(
+                            "model_parameters.patch_padding[" + i + "]",
+                            patchPadding.get(i),
+                            "less than patch_kernel_size[" + i + "] = " + patchKernelSize.get(i)
+                                    + (patchKernelSize.get(i).isEqual() ? "" : " along each axis"));
+                }
             }
         }
         layers = Map.copyOf(layers);
@@ -98,11 +106,11 @@ public record SegFormer3DConfig(
     public static SegFormer3DConfig defaults() {
         return new SegFormer3DConfig(
                 4,
-                List.of(4, 2, 1, 1),
+                cubes(4, 2, 1, 1),
                 List.of(32, 64, 160, 256),
-                List.of(7, 3, 3, 3),
-                List.of(4, 2, 2, 2),
-                List.of(3, 1, 1, 1),
+                cubes(7, 3, 3, 3),
+                cubes(4, 2, 2, 2),
+                cubes(3, 1, 1, 1),
                 List.of(4, 4, 4, 4),
                 List.of(1, 2, 5, 8),
                 List.of(2, 2, 2, 2),
@@ -110,6 +118,13 @@ public record SegFormer3DConfig(
                 0.0,
                 256,
                 Map.of());
+    }
+
+    /** Returns whether kernels, strides, paddings and ratios are the same along all axes, as in the published model. */
+    public boolean isCubic() {
+        return Stream.of(srRatios, patchKernelSize, patchStride, patchPadding)
+                .flatMap(List::stream)
+                .allMatch(PerAxis::isEqual);
     }
 
     /** Returns this configuration with other channel counts. */
@@ -135,11 +150,11 @@ public record SegFormer3DConfig(
         SegFormer3DConfig base = defaults();
         return new SegFormer3DConfig(
                 integer(map, "in_channels", base.inChannels),
-                integers(map, "sr_ratios", base.srRatios),
+                axes(map, "sr_ratios", base.srRatios),
                 integers(map, "embed_dims", base.embedDims),
-                integers(map, "patch_kernel_size", base.patchKernelSize),
-                integers(map, "patch_stride", base.patchStride),
-                integers(map, "patch_padding", base.patchPadding),
+                axes(map, "patch_kernel_size", base.patchKernelSize),
+                axes(map, "patch_stride", base.patchStride),
+                axes(map, "patch_padding", base.patchPadding),
                 integers(map, "mlp_ratios", base.mlpRatios),
                 integers(map, "num_heads", base.numHeads),
                 integers(map, "depths", base.depths),
@@ -153,11 +168,11 @@ public record SegFormer3DConfig(
     public Map<String, Object> toMap() {
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("in_channels", inChannels);
-        map.put("sr_ratios", srRatios);
+        map.put("sr_ratios", values(srRatios));
         map.put("embed_dims", embedDims);
-        map.put("patch_kernel_size", patchKernelSize);
-        map.put("patch_stride", patchStride);
-        map.put("patch_padding", patchPadding);
+        map.put("patch_kernel_size", values(patchKernelSize));
+        map.put("patch_stride", values(patchStride));
+        map.put("patch_padding", values(patchPadding));
         map.put("mlp_ratios", mlpRatios);
         map.put("num_heads", numHeads);
         map.put("depths", depths);
@@ -215,6 +230,42 @@ public record SegFormer3DConfig(
         throw ConfigException.of("model_parameters." + key, map.get(key), "a number");
     }
 
+    private static List<PerAxis> cubes(int... edges) {
+        return IntStream.of(edges).mapToObj(PerAxis::of).toList();
+    }
+
+    private static List<Object> values(List<PerAxis> list) {
+        return list.stream().map(PerAxis::toValue).toList();
+    }
+
+    private static List<PerAxis> axes(Map<String, ?> map, String key, List<PerAxis> otherwise) {
+        if (!map.containsKey(key)) {
+            return otherwise;
+        }
+        if (!(map.get(key) instanceof List<?> list)) {
+            throw ConfigException.of(
+                    "model_parameters." + key,
+                    map.get(key),
+                    "a list of " + STAGES + " integers, or of lists of three integers, one for each axis");
+        }
+        List<PerAxis> axes = new ArrayList<>();
+        for (int i = 0; i < list.size(); i++) {
+            String name = "model_parameters." + key + "[" + i + "]";
+            if (list.get(i) instanceof List<?> three) {
+                if (three.size() != 3) {
+                    throw ConfigException.of(name, three, "an integer, or three, one for each axis");
+                }
+                axes.add(new PerAxis(
+                        toInt(name + "[0]", three.get(0)),
+                        toInt(name + "[1]", three.get(1)),
+                        toInt(name + "[2]", three.get(2))));
+            } else {
+                axes.add(PerAxis.of(toInt(name, list.get(i))));
+            }
+        }
+        return axes;
+    }
+
     private static List<Integer> integers(Map<String, ?> map, String key, List<Integer> otherwise) {
         if (!map.containsKey(key)) {
             return otherwise;
@@ -242,6 +293,23 @@ public record SegFormer3DConfig(
         if (value < least) {
             throw ConfigException.of("model_parameters." + key, value, "an integer of at least " + least);
         }
+    }
+
+    private static List<PerAxis> axes(String key, List<PerAxis> values, int least) {
+        Objects.requireNonNull(values, key);
+        if (values.size() != STAGES) {
+            throw ConfigException.of(
+                    "model_parameters." + key,
+                    values,
+                    "a list of " + STAGES + " entries, one per stage, each an integer or three");
+        }
+        for (int i = 0; i < STAGES; i++) {
+            PerAxis value = values.get(i);
+            for (int axis = 0; axis < 3; axis++) {
+                atLeast(key + "[" + i + "]" + (value.isEqual() ? "" : "[" + axis + "]"), value.get(axis), least);
+            }
+        }
+        return List.copyOf(values);
     }
 
     private static List<Integer> stages(String key, List<Integer> values, int least) {

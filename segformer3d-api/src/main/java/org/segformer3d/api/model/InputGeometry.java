@@ -3,6 +3,7 @@ package org.segformer3d.api.model;
 import java.util.ArrayList;
 import java.util.List;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.config.SegFormer3DConfig;
 
 /**
@@ -19,12 +20,12 @@ import org.segformer3d.api.config.SegFormer3DConfig;
 public record InputGeometry(Grid input, Grid padded, List<Grid> stages) {
     /** Returns the geometry for an input of this size. */
     public static InputGeometry of(SegFormer3DConfig config, Grid input) {
-        int stride = config.patchStride().get(0);
-        int least = smallestEdge(config);
+        PerAxis stride = config.patchStride().get(0);
+        Grid least = smallest(config);
         Grid padded = new Grid(
-                pad(input.depth(), stride, least),
-                pad(input.height(), stride, least),
-                pad(input.width(), stride, least));
+                pad(input.depth(), stride.depth(), least.depth()),
+                pad(input.height(), stride.height(), least.height()),
+                pad(input.width(), stride.width(), least.width()));
         List<Grid> stages = new ArrayList<>();
         Grid grid = padded;
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
@@ -42,26 +43,30 @@ public record InputGeometry(Grid input, Grid padded, List<Grid> stages) {
         return !input.equals(padded);
     }
 
-    /** Returns the smallest edge, a multiple of the first stride, that leaves every stage at least its sr ratio of tokens. */
-    public static int smallestEdge(SegFormer3DConfig config) {
-        int stride = config.patchStride().get(0);
-        int edge = stride;
-        while (!fits(config, edge)) {
-            edge += stride;
-        }
-        return edge;
+    /** Returns the smallest size, multiples of the first stride, that leaves every stage at least its sr ratio of tokens along each axis. */
+    public static Grid smallest(SegFormer3DConfig config) {
+        return new Grid(smallest(config, 0), smallest(config, 1), smallest(config, 2));
     }
 
-    private static boolean fits(SegFormer3DConfig config, int edge) {
-        int n = edge;
+    private static int smallest(SegFormer3DConfig config, int axis) {
+        int stride = config.patchStride().get(0).get(axis);
+        int size = stride;
+        while (!fits(config, axis, size)) {
+            size += stride;
+        }
+        return size;
+    }
+
+    private static boolean fits(SegFormer3DConfig config, int axis, int size) {
+        int n = size;
         for (int i = 0; i < SegFormer3DConfig.STAGES; i++) {
-            int kernel = config.patchKernelSize().get(i);
-            int padding = config.patchPadding().get(i);
+            int kernel = config.patchKernelSize().get(i).get(axis);
+            int padding = config.patchPadding().get(i).get(axis);
             if (n + 2 * padding < kernel) {
                 return false;
             }
-            n = (n + 2 * padding - kernel) / config.patchStride().get(i) + 1;
-            if (n < config.srRatios().get(i)) {
+            n = (n + 2 * padding - kernel) / config.patchStride().get(i).get(axis) + 1;
+            if (n < config.srRatios().get(i).get(axis)) {
                 return false;
             }
         }

@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -16,6 +18,11 @@ import org.segformer3d.api.tensor.Tensor;
 public interface SegmentationModel extends AutoCloseable {
     /** Returns the configuration. */
     SegFormer3DConfig config();
+
+    /** Returns the network. */
+    default Network network() {
+        return SegFormer3DNetwork.of(config());
+    }
 
     /** Returns the backend that computes. */
     Backend backend();

@@ -80,14 +80,14 @@ public final class StateDict {
     }
 
     /**
-     * Returns what keeps these weights from being loaded into a model of this layout; empty when nothing does.
+     * Returns what keeps these weights from being loaded into a network of these parameters; empty when nothing does.
      *
      * <p>A missing {@code num_batches_tracked} is accepted: it counts batches and never enters a computation here.
      */
-    public List<Mismatch> mismatches(ModelLayout layout) {
+    public List<Mismatch> mismatches(List<ParameterSpec> parameters) {
         List<Mismatch> found = new ArrayList<>();
         Set<String> expected = new TreeSet<>();
-        for (ParameterSpec spec : layout.parameters()) {
+        for (ParameterSpec spec : parameters) {
             expected.add(spec.name());
             HostTensor tensor = tensors.get(spec.name());
             if (tensor == null) {
@@ -108,17 +108,22 @@ public final class StateDict {
     }
 
     /**
-     * Checks that these weights fit a layout.
+     * Checks that these weights fit a network.
      *
      * @return this
      * @throws StateDictMismatchException naming every missing, unexpected and misshapen key
      */
-    public StateDict require(ModelLayout layout) {
-        List<Mismatch> found = mismatches(layout);
+    public StateDict require(List<ParameterSpec> parameters) {
+        List<Mismatch> found = mismatches(parameters);
         if (!found.isEmpty()) {
             throw new StateDictMismatchException(found);
         }
         return this;
+    }
+
+    /** Checks that these weights fit a layout; see {@link #require(List)}. */
+    public StateDict require(ModelLayout layout) {
+        return require(layout.parameters());
     }
 
     /** Returns the number of elements of all entries, buffers included. */

@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.segformer3d.api.block.LayerKind;
+import org.segformer3d.api.block.PerAxis;
 
 class SegFormer3DConfigTests {
     @Test
@@ -28,6 +29,26 @@ class SegFormer3DConfigTests {
         SegFormer3DConfig config = SegFormer3DConfig.fromMap(map);
         assertThat(config.layers()).containsExactly(Map.entry(LayerKind.SELF_ATTENTION, "mine"));
         assertThat(SegFormer3DConfig.fromMap(config.toMap())).isEqualTo(config);
+    }
+
+    @Test
+    void anEntryMayHaveANumberForEachAxis() {
+        SegFormer3DConfig config = SegFormer3DConfig.fromMap(Map.of(
+                "patch_kernel_size", List.of(List.of(3, 7, 7), 3, 3, 3),
+                "patch_stride", List.of(List.of(2, 4, 4), 2, 2, 2),
+                "patch_padding", List.of(List.of(1, 3, 3), 1, 1, 1),
+                "sr_ratios", List.of(List.of(2, 4, 4), List.of(2, 2, 2), 1, 1)));
+        assertThat(config.isCubic()).isFalse();
+        assertThat(config.patchKernelSize().get(0)).isEqualTo(new PerAxis(3, 7, 7));
+        assertThat(config.patchKernelSize().get(1)).isEqualTo(PerAxis.of(3));
+        assertThat(SegFormer3DConfig.fromMap(config.toMap())).isEqualTo(config);
+        assertThat(config.toMap()).containsEntry("sr_ratios", List.of(List.of(2, 4, 4), 2, 1, 1));
+    }
+
+    @Test
+    void equalAxesAreWrittenAsOneNumber() {
+        assertThat(SegFormer3DConfig.defaults().toMap()).containsEntry("patch_stride", List.of(4, 2, 2, 2));
+        assertThat(SegFormer3DConfig.defaults().isCubic()).isTrue();
     }
 
     @Nested
@@ -74,6 +95,18 @@ class SegFormer3DConfigTests {
         void zeroAndNegativeSizes() {
             message("in_channels", 0, "model_parameters.in_channels", "at least 1");
             message("sr_ratios", List.of(4, -2, 1, 1), "model_parameters.sr_ratios[1]", "-2");
+        }
+
+        @Test
+        void axesThatAreNotThree() {
+            message(
+                    "patch_stride",
+                    List.of(List.of(2, 4), 2, 2, 2),
+                    "model_parameters.patch_stride[0]",
+                    "[2, 4]",
+                    "an integer, or three");
+            message("patch_stride", List.of(List.of(0, 4, 4), 2, 2, 2), "patch_stride[0][0]", "found 0", "at least 1");
+            message("patch_padding", List.of(List.of(3, 3, 8), 1, 1, 1), "patch_padding[0]", "[3, 3, 8]", "less than");
         }
 
         @Test

@@ -21,7 +21,7 @@ class StateDictTests {
 
         @Test
         void initialWeightsFit() {
-            assertThat(StateDict.of(tensors).mismatches(LAYOUT)).isEmpty();
+            assertThat(StateDict.of(tensors).mismatches(LAYOUT.parameters())).isEmpty();
         }
 
         @Test
@@ -43,7 +43,7 @@ class StateDictTests {
         @Test
         void batchCountersMayBeMissing() {
             tensors.keySet().removeIf(name -> name.endsWith("num_batches_tracked"));
-            assertThat(StateDict.of(tensors).mismatches(LAYOUT)).isEmpty();
+            assertThat(StateDict.of(tensors).mismatches(LAYOUT.parameters())).isEmpty();
         }
     }
 

@@ -7,6 +7,7 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 
 /**
  * The handful of operations the network consists of, on native tensors. Every caller has a {@code PointerScope} open, which owns
@@ -39,16 +40,21 @@ final class Functional {
                 x, new long[] {weight.size(0)}, some(weight), some(bias), BlockSpec.NORM_EPSILON, false);
     }
 
-    /** Convolution of (B,C,D,H,W) with the same kernel, stride and padding along every axis. */
-    static Tensor conv3d(Tensor x, Tensor weight, Tensor bias, int stride, int padding, long groups) {
+    /** Convolution of (B,C,D,H,W). */
+    static Tensor conv3d(Tensor x, Tensor weight, Tensor bias, PerAxis stride, PerAxis padding, long groups) {
         return torch.conv3d(
                 x,
                 weight,
                 bias == null ? new TensorOptional() : some(bias),
-                new long[] {stride, stride, stride},
-                new long[] {padding, padding, padding},
+                stride.toLongs(),
+                padding.toLongs(),
                 new long[] {1, 1, 1},
                 groups);
+    }
+
+    /** Convolution of (B,C,D,H,W) with the same stride and padding along every axis. */
+    static Tensor conv3d(Tensor x, Tensor weight, Tensor bias, int stride, int padding, long groups) {
+        return conv3d(x, weight, bias, PerAxis.of(stride), PerAxis.of(padding), groups);
     }
 
     /** BatchNorm over all axes but the second; in training it updates the running statistics in place. */

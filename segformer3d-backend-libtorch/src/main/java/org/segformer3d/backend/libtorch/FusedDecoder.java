@@ -181,7 +181,7 @@ final class FusedDecoder {
 
     /** Resizes logits to the input's resolution. */
     private void upsample(Tensor logits, Grid finest, Tensor target) {
-        int up = spec.upsampling();
+        int up = spec.upsampling().only();
         long classes = logits.size(0);
         int d = finest.depth() * up;
         int h = finest.height() * up;

@@ -130,8 +130,8 @@ final class FusedEncoder {
             blocks.add(block(ModelLayout.blockPrefix(i, j), i));
         }
         return new Stage(
-                config.patchStride().get(i),
-                config.patchPadding().get(i),
+                config.patchStride().get(i).only(),
+                config.patchPadding().get(i).only(),
                 weights.get(embedding + "patch_embeddings.weight"),
                 weights.get(embedding + "patch_embeddings.bias"),
                 norm(embedding + "norm."),
@@ -157,7 +157,7 @@ final class FusedEncoder {
 
     private Attention attention(String block, int stage) {
         String a = block + "attention.";
-        int sr = config.srRatios().get(stage);
+        int sr = config.srRatios().get(stage).only();
         int heads = config.numHeads().get(stage);
         Product reduction = sr == 1
                 ? null

@@ -125,7 +125,13 @@ final class LibtorchBackend implements Backend {
                     "backend 'libtorch': the fused implementation has the paper's layers only; found replaced ones "
                             + config.layers() + "; ask for auto or plain");
         }
-        if (options.isReducedPrecision() && (replaced || options.implementation() == Implementation.PLAIN)) {
+        if (!config.isCubic() && options.implementation() == Implementation.FUSED) {
+            throw new BackendException(
+                    "backend 'libtorch': the fused implementation has the same kernels, strides, paddings and"
+                            + " ratios along all axes only; ask for auto or plain");
+        }
+        boolean plainOnly = replaced || !config.isCubic();
+        if (options.isReducedPrecision() && (plainOnly || options.implementation() == Implementation.PLAIN)) {
             throw new BackendException("backend 'libtorch': only the fused implementation computes in "
                     + options.computeType() + "; ask for auto, or for float32");
         }
@@ -133,7 +139,7 @@ final class LibtorchBackend implements Backend {
             case PLAIN -> false;
             case FUSED -> true;
             // on CUDA the plain form is the default until the fused one has been measured there
-            case AUTO -> !replaced && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
+            case AUTO -> !plainOnly && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
         };
     }
 
@@ -186,8 +192,11 @@ final class LibtorchBackend implements Backend {
             throw new BackendException(
                     "backend 'libtorch': activations are computed again in the fused implementation only, found plain"
                             + (options.implementation() == Implementation.AUTO
-                                    ? " (on " + options.device() + " with layers "
-                                            + spec.config().layers() + ")"
+                                    ? " (on " + options.device() + " with "
+                                            + (spec.config().isCubic()
+                                                    ? "layers " + spec.config().layers()
+                                                    : "kernels or strides that differ between axes")
+                                            + ")"
                                     : "")
                             + "; ask for auto or fused, or set training_parameters.recompute_activations to false");
         }

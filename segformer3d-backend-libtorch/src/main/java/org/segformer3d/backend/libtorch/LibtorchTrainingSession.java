@@ -454,7 +454,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     @Override
     public void restore(TrainingState state) {
         requireOpen();
-        if (!state.weights().mismatches(layout).isEmpty()) {
+        if (!state.weights().mismatches(layout.parameters()).isEmpty()) {
             throw new IllegalArgumentException("the state's weights belong to another network");
         }
         if (state.averaged().isPresent() != spec.emaDecay().isPresent()) {
@@ -463,7 +463,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                             + (spec.emaDecay().isPresent() ? "has" : "has none"));
         }
         if (state.averaged().isPresent()
-                && !state.averaged().get().mismatches(layout).isEmpty()) {
+                && !state.averaged().get().mismatches(layout.parameters()).isEmpty()) {
             throw new IllegalArgumentException("the state's averaged weights belong to another network");
         }
         String misfit = optimizer.misfit(state.optimizer());

@@ -73,7 +73,6 @@ final class PlainDecoder implements Decoder {
         }
         Tensor logits = Functional.conv3d(
                 activated, weights.get("linear_pred.weight"), weights.get("linear_pred.bias"), 1, 0, 1);
-        int up = spec.upsampling();
-        return Functional.resize(logits, new Grid(finest.depth() * up, finest.height() * up, finest.width() * up));
+        return Functional.resize(logits, finest.times(spec.upsampling()));
     }
 }

@@ -5,6 +5,7 @@ import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.tensor.Scope;
 
@@ -27,7 +28,7 @@ final class PlainSelfAttention implements SelfAttention {
     public org.segformer3d.api.tensor.Tensor forward(Scope scope, org.segformer3d.api.tensor.Tensor x, Grid grid) {
         Tensor tokens = weights.tokens(x, spec.dim(), grid);
         // throws where the grid is smaller than the reduction
-        grid.convolved(spec.srRatio(), spec.srRatio(), 0);
+        grid.convolved(spec.srRatio(), spec.srRatio(), PerAxis.of(0));
         return weights.compute(scope, () -> attend(tokens, grid));
     }
 
@@ -40,7 +41,7 @@ final class PlainSelfAttention implements SelfAttention {
         Tensor q = Functional.linear(x, weights.get("query.weight"), weights.get("query.bias"))
                 .reshape(batch, n, heads, d)
                 .permute(0, 2, 1, 3);
-        Tensor y = spec.srRatio() == 1 ? x : reduce(x, grid);
+        Tensor y = spec.reduces() ? reduce(x, grid) : x;
         Tensor kv = Functional.linear(y, weights.get("key_value.weight"), weights.get("key_value.bias"))
                 .reshape(batch, y.size(1), 2, heads, d)
                 .permute(2, 0, 3, 1, 4);
@@ -58,7 +59,7 @@ final class PlainSelfAttention implements SelfAttention {
                 weights.get("sr.weight"),
                 weights.get("sr.bias"),
                 spec.srRatio(),
-                0,
+                PerAxis.of(0),
                 1);
         return Functional.layerNorm(
                 Functional.tokens(reduced), weights.get("sr_norm.weight"), weights.get("sr_norm.bias"));

@@ -2,6 +2,7 @@ package org.segformer3d.backend.libtorch;
 
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -24,7 +25,9 @@ import org.segformer3d.api.block.BlockSpec.MixFeedForwardSpec;
 import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.model.InputGeometry;
@@ -40,6 +43,9 @@ import org.segformer3d.api.tensor.HostTensor;
  */
 final class ScriptedNetwork {
     private static final String EPSILON = Double.toString(BlockSpec.NORM_EPSILON);
+
+    private static final PerAxis NONE = PerAxis.of(0);
+    private static final PerAxis ONE = PerAxis.of(1);
 
     private final SegFormer3DConfig config;
     private final Map<String, Entry> entries = new LinkedHashMap<>();
@@ -81,20 +87,27 @@ final class ScriptedNetwork {
                     depth = input.size(2)
                     height = input.size(3)
                     width = input.size(4)
-                    beyond_d = max($least, (depth + $last) // $stride * $stride) - depth
-                    beyond_h = max($least, (height + $last) // $stride * $stride) - height
-                    beyond_w = max($least, (width + $last) // $stride * $stride) - width
+                    beyond_d = max($least_d, (depth + $stride_d - 1) // $stride_d * $stride_d) - depth
+                    beyond_h = max($least_h, (height + $stride_h - 1) // $stride_h * $stride_h) - height
+                    beyond_w = max($least_w, (width + $stride_w - 1) // $stride_w * $stride_w) - width
                     padded = torch.constant_pad_nd(input, [0, beyond_w, 0, beyond_h, 0, beyond_d], 0)
                     logits = self.segformer_decoder.forward(self.segformer_encoder.forward(padded))
                     return logits[:, :, :depth, :height, :width]
                 """;
-        int stride = config.patchStride().get(0);
+        PerAxis stride = config.patchStride().get(0);
+        Grid least = InputGeometry.smallest(config);
         return module(
                 "SegFormer3D",
                 "",
                 List.of(new Part("segformer_encoder", encoder()), new Part("segformer_decoder", decoder())),
                 source,
-                Map.of("least", InputGeometry.smallestEdge(config), "last", stride - 1, "stride", stride));
+                Map.of(
+                        "least_d", least.depth(),
+                        "least_h", least.height(),
+                        "least_w", least.width(),
+                        "stride_d", stride.depth(),
+                        "stride_h", stride.height(),
+                        "stride_w", stride.width()));
     }
 
     private JitModule encoder() {
@@ -174,8 +187,8 @@ final class ScriptedNetwork {
         parts.add(new Part("key_value", linear(prefix + "key_value.")));
         parts.add(new Part("proj", linear(prefix + "proj.")));
         String reduction = "";
-        if (spec.srRatio() > 1) {
-            parts.add(new Part("sr", convolution(prefix + "sr.", spec.srRatio(), 0, 1, true)));
+        if (spec.reduces()) {
+            parts.add(new Part("sr", convolution(prefix + "sr.", spec.srRatio(), NONE, 1, true)));
             parts.add(new Part("sr_norm", layerNorm(prefix + "sr_norm.")));
             reduction = "    source = self.sr_norm.forward(self.sr.forward(" + map("x", spec.dim())
                     + ").flatten(2).transpose(1, 2))\n";
@@ -206,7 +219,7 @@ final class ScriptedNetwork {
                 "DepthwiseConvolution",
                 inner,
                 List.of(
-                        new Part("dwconv", convolution(inner + "dwconv.", 1, 1, spec.hidden(), true)),
+                        new Part("dwconv", convolution(inner + "dwconv.", ONE, ONE, spec.hidden(), true)),
                         new Part("bn", batchNorm(inner + "bn."))),
                 """
                 def forward(self, x: Tensor) -> Tensor:
@@ -258,28 +271,37 @@ final class ScriptedNetwork {
                         "Fusion",
                         prefix + "linear_fuse.",
                         List.of(
-                                new Part("0", convolution(prefix + "linear_fuse.0.", 1, 0, 1, false)),
+                                new Part("0", convolution(prefix + "linear_fuse.0.", ONE, NONE, 1, false)),
                                 new Part("1", batchNorm(prefix + "linear_fuse.1."))),
                         """
                         def forward(self, x: Tensor) -> Tensor:
                             return torch.relu(getattr(self, "1").forward(getattr(self, "0").forward(x)))
                         """,
                         Map.of())));
-        parts.add(new Part("linear_pred", convolution(prefix + "linear_pred.", 1, 0, 1, true)));
+        parts.add(new Part("linear_pred", convolution(prefix + "linear_pred.", ONE, NONE, 1, true)));
         // concatenated coarsest first
         String coarser = IntStream.rangeClosed(2, count)
                 .map(i -> count + 2 - i)
                 .mapToObj(i -> "torch.upsample_trilinear3d(self.linear_c" + i + ".forward(features[" + (i - 1)
                         + "]), size, False), ")
                 .collect(Collectors.joining());
-        return module("Decoder", prefix, parts, """
+        return module(
+                "Decoder",
+                prefix,
+                parts,
+                """
                 def forward(self, features: List[Tensor]) -> Tensor:
                     finest = features[0]
                     size = [finest.size(2), finest.size(3), finest.size(4)]
                     fused = self.linear_fuse.forward(torch.cat([$coarser self.linear_c1.forward(finest)], 1))
-                    full = [finest.size(2) * $upsampling, finest.size(3) * $upsampling, finest.size(4) * $upsampling]
+                    full = [finest.size(2) * $up_d, finest.size(3) * $up_h, finest.size(4) * $up_w]
                     return torch.upsample_trilinear3d(self.linear_pred.forward(fused), full, False)
-                """, Map.of("coarser", coarser, "upsampling", spec.upsampling()));
+                """,
+                Map.of(
+                        "coarser", coarser,
+                        "up_d", spec.upsampling().depth(),
+                        "up_h", spec.upsampling().height(),
+                        "up_w", spec.upsampling().width()));
     }
 
     private JitModule linear(String prefix) {
@@ -308,16 +330,24 @@ final class ScriptedNetwork {
                 Map.of("momentum", BlockSpec.BATCH_NORM_MOMENTUM, "epsilon", EPSILON));
     }
 
-    private JitModule convolution(String prefix, int stride, int padding, int groups, boolean bias) {
+    private JitModule convolution(String prefix, PerAxis stride, PerAxis padding, int groups, boolean bias) {
         return module(
                 "Conv3d",
                 prefix,
                 List.of(),
                 """
                 def forward(self, x: Tensor) -> Tensor:
-                    return torch.conv3d(x, self.weight, $offset, [$stride, $stride, $stride], [$edge, $edge, $edge], [1, 1, 1], $groups)
+                    return torch.conv3d(x, self.weight, $offset, $stride, $edge, [1, 1, 1], $groups)
                 """,
-                Map.of("offset", bias ? "self.bias" : "None", "stride", stride, "edge", padding, "groups", groups));
+                Map.of(
+                        "offset",
+                        bias ? "self.bias" : "None",
+                        "stride",
+                        Arrays.toString(stride.toArray()),
+                        "edge",
+                        Arrays.toString(padding.toArray()),
+                        "groups",
+                        groups));
     }
 
     /** Returns the expression that makes (B,N,C) tokens a feature map (B,C,grid). */

@@ -61,7 +61,7 @@ final class TrainedAttention implements TrainedHalf {
         this.query = new TrainedLinear(products, weights.at("query."));
         this.keyValue = new TrainedLinear(products, weights.at("key_value."));
         this.proj = new TrainedLinear(products, weights.at("proj."));
-        boolean reduces = spec.srRatio() > 1;
+        boolean reduces = spec.reduces();
         this.reduction = reduces ? weights.get("sr.weight") : null;
         this.reductionBias = reduces ? weights.get("sr.bias") : null;
         this.reductionGradient = reduces ? weights.gradient("sr.weight") : null;
@@ -252,7 +252,7 @@ final class TrainedAttention implements TrainedHalf {
 
     /** Sees tokens (B·N,C) as the cells (B,d,h,w,r,r,r,C) of the reduction, whose stride is its kernel; what doesn't divide is left out. */
     private Tensor cells(Tensor tokens) {
-        long r = spec.srRatio();
+        long r = spec.srRatio().only();
         long d = grid.depth() / r;
         long h = grid.height() / r;
         long w = grid.width() / r;
@@ -267,13 +267,13 @@ final class TrainedAttention implements TrainedHalf {
     }
 
     private Tensor patches(Tensor tokens) {
-        long r = spec.srRatio();
+        long r = spec.srRatio().only();
         return cells(tokens).reshape(-1, r * r * r * spec.dim());
     }
 
     /** Adds the gradients at the reduction's weights, and at its input to those that are there. */
     private void addReduction(Tensor dTokens, Tensor tokens, Tensor dReduced) {
-        long r = spec.srRatio();
+        long r = spec.srRatio().only();
         Tensor flat = torch.zeros(new long[] {spec.dim(), r * r * r * spec.dim()}, dReduced.options());
         products.addWeightGradient(flat, dReduced, patches(tokens));
         reductionGradient.get().add_(flat.view(spec.dim(), r, r, r, spec.dim()).permute(0, 4, 1, 2, 3));

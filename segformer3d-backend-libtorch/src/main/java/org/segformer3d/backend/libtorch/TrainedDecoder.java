@@ -198,7 +198,7 @@ final class TrainedDecoder {
         Tensor shift = batchNorm.shift(statistics, scale);
         Tensor kernel = predict.flatten(1, 4);
         Grid finest = grids.get(0);
-        int up = spec.upsampling();
+        int up = spec.upsampling().only();
         Tensor logits = torch.empty(
                 new long[] {batch, predict.size(0), finest.depth() * up, finest.height() * up, finest.width() * up},
                 backend.floating(),
@@ -395,7 +395,7 @@ final class TrainedDecoder {
     /** Resizes a sample's logits (K,·,·,·) to the input's resolution. */
     private void upsample(Tensor target, Tensor logits) {
         Grid finest = grids.get(0);
-        int up = spec.upsampling();
+        int up = spec.upsampling().only();
         int d = finest.depth() * up;
         int h = finest.height() * up;
         int w = finest.width() * up;
@@ -411,7 +411,7 @@ final class TrainedDecoder {
     /** Takes the gradient at a sample's logits (K,·,·,·) back to the finest stage's resolution, (H·D·W,K). */
     private Tensor downsampled(Tensor gradient) {
         Grid finest = grids.get(0);
-        int up = spec.upsampling();
+        int up = spec.upsampling().only();
         int d = finest.depth() * up;
         int h = finest.height() * up;
         int w = finest.width() * up;

@@ -61,8 +61,8 @@ final class TrainedEmbedding {
                         products.factor(x.narrow(0, b, 1)),
                         products.factor(weight),
                         products.factor(bias),
-                        spec.stride(),
-                        spec.padding(),
+                        spec.stride().only(),
+                        spec.padding().only(),
                         1))
                 .permute(0, 2, 3, 4, 1)
                 .reshape(-1, spec.embedDim());
@@ -75,8 +75,8 @@ final class TrainedEmbedding {
      * @return the input's gradient (B,C,D,H,W), else {@code null}
      */
     Tensor backward(Tensor dy, boolean inputGradient) {
-        long stride = spec.stride();
-        long padding = spec.padding();
+        long stride = spec.stride().only();
+        long padding = spec.padding().only();
         Tensor dx = inputGradient ? torch.empty(Functional.shape(x), x.options(), new MemoryFormatOptional()) : null;
         products.workers().each(x.size(0), b -> {
             Tensor own = recomputes ? embedded(b) : sample(embedded, b);
@@ -104,7 +104,9 @@ final class TrainedEmbedding {
     }
 
     private long out(long size) {
-        return (size + 2L * spec.padding() - spec.kernel()) / spec.stride() + 1;
+        return (size + 2L * spec.padding().only() - spec.kernel().only())
+                        / spec.stride().only()
+                + 1;
     }
 
     void forget() {

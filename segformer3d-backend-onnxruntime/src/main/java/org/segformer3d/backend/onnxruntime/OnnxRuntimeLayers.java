@@ -23,6 +23,7 @@ import org.segformer3d.api.block.MixFeedForward;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.block.PatchEmbedding;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.block.StageNorm;
 import org.segformer3d.api.block.Tokens;
@@ -120,12 +121,6 @@ final class OnnxRuntimeLayers implements LayerProvider {
                     throw new IllegalArgumentException("input: found shape " + Shapes.text(shape) + ", expected (B,"
                             + spec.inChannels() + ",D,H,W)");
                 }
-                for (int axis = 2; axis < 5; axis++) {
-                    if (shape[axis] + 2L * spec.padding() < spec.kernel()) {
-                        throw new IllegalArgumentException("input: found shape " + Shapes.text(shape)
-                                + ", expected sizes of at least " + (spec.kernel() - 2 * spec.padding()));
-                    }
-                }
                 Grid grid = Grid.of(shape).convolved(spec.kernel(), spec.stride(), spec.padding());
                 return new Tokens(owner.own(run(session, grid, map)), grid);
             }
@@ -179,10 +174,8 @@ final class OnnxRuntimeLayers implements LayerProvider {
 
         @Override
         public Tensor forward(Scope scope, Tensor x, Grid grid) {
-            if (Math.min(grid.depth(), Math.min(grid.height(), grid.width())) < spec.srRatio()) {
-                throw new IllegalArgumentException(
-                        "grid: found " + grid + ", expected sizes of at least the sr ratio " + spec.srRatio());
-            }
+            // refuses a grid smaller than the reduction
+            grid.convolved(spec.srRatio(), spec.srRatio(), PerAxis.of(0));
             return super.forward(scope, x, grid);
         }
     }

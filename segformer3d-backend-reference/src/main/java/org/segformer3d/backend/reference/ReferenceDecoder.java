@@ -149,11 +149,7 @@ final class ReferenceDecoder implements Decoder {
     /** Returns logits (B,K,u·D,u·H,u·W) from rows (B·N,K). */
     private Tensor upsample(ReferenceScope owner, double[] rows, Geometry geometry) {
         Grid from = geometry.finest();
-        int factor = spec.upsampling();
-        Grid to = new Grid(
-                Math.multiplyExact(from.depth(), factor),
-                Math.multiplyExact(from.height(), factor),
-                Math.multiplyExact(from.width(), factor));
+        Grid to = from.times(spec.upsampling());
         Interpolation resize = Interpolation.of(from, to);
         int classes = spec.classes();
         int voxels = to.tokens();

@@ -4,6 +4,7 @@ import java.util.Arrays;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -22,12 +23,14 @@ final class ReferenceSelfAttention implements SelfAttention {
         this.backend = backend;
         this.spec = spec;
         int dim = spec.dim();
-        int ratio = spec.srRatio();
+        PerAxis ratio = spec.srRatio();
         this.query = Weights.linear(backend, parameters, "query", dim, dim);
         this.keyValue = Weights.linear(backend, parameters, "key_value", dim, 2 * dim);
         this.projection = Weights.linear(backend, parameters, "proj", dim, dim);
-        this.reduction = ratio == 1 ? null : Weights.convolution(backend, parameters, "sr", dim, dim, ratio, ratio, 0);
-        this.reductionNorm = ratio == 1 ? null : Weights.layerNorm(backend, parameters, "sr_norm.", dim);
+        this.reduction = spec.reduces()
+                ? Weights.convolution(backend, parameters, "sr", dim, dim, ratio, ratio, PerAxis.of(0))
+                : null;
+        this.reductionNorm = spec.reduces() ? Weights.layerNorm(backend, parameters, "sr_norm.", dim) : null;
     }
 
     @Override

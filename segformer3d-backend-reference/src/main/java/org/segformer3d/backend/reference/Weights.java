@@ -2,6 +2,7 @@ package org.segformer3d.backend.reference;
 
 import java.util.Arrays;
 import org.segformer3d.api.block.BlockParameters;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.tensor.Shapes;
 
 /** Looks up weights and checks their shapes. */
@@ -44,11 +45,11 @@ final class Weights {
             String name,
             int in,
             int out,
-            int kernel,
-            int stride,
-            int padding) {
+            PerAxis kernel,
+            PerAxis stride,
+            PerAxis padding) {
         return new Convolution(
-                of(backend, parameters, name + ".weight", out, in, kernel, kernel, kernel),
+                of(backend, parameters, name + ".weight", out, in, kernel.depth(), kernel.height(), kernel.width()),
                 of(backend, parameters, name + ".bias", out),
                 in,
                 out,

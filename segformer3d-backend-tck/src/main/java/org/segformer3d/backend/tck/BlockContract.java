@@ -24,6 +24,7 @@ import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerKind;
 import org.segformer3d.api.block.Mode;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.block.Tokens;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -92,6 +93,22 @@ abstract class BlockContract extends Contract {
         Samples samples = new Samples(3);
         SelfAttentionSpec spec = new SelfAttentionSpec(dim, heads, ratio);
         check(tokens(samples, spec, dim, new Grid(d, h, w), batch));
+    }
+
+    @Test
+    void kernelsStridesAndRatiosMayDifferBetweenAxes() {
+        Samples samples = new Samples(14);
+        PatchEmbeddingSpec embedding =
+                new PatchEmbeddingSpec(2, 8, new PerAxis(3, 7, 5), new PerAxis(1, 4, 2), new PerAxis(1, 3, 0));
+        Grid grid = new Grid(4, 13, 9);
+        check(new Blocks.Case(
+                embedding,
+                samples.weights(embedding),
+                List.of(samples.normal(2, 2, grid.depth(), grid.height(), grid.width())),
+                grid));
+        check(tokens(samples, new SelfAttentionSpec(8, 2, new PerAxis(1, 4, 2)), 8, new Grid(3, 9, 5), 2));
+        DecoderSpec decoder = new DecoderSpec(List.of(8, 9, 10, 11), 12, 3, 0, new PerAxis(1, 4, 3));
+        check(features(samples, decoder, grids(3, 5, 4), 2));
     }
 
     @Test

@@ -82,6 +82,32 @@ abstract class ModelContract extends Contract {
         }
     }
 
+    @Test
+    void kernelsAndStridesMayDifferBetweenAxes() {
+        Samples samples = new Samples(11);
+        SegFormer3DConfig config = SegFormer3DConfig.fromMap(Map.ofEntries(
+                Map.entry("in_channels", 2),
+                Map.entry("num_classes", 3),
+                Map.entry("embed_dims", List.of(8, 8, 16, 16)),
+                Map.entry("num_heads", List.of(1, 2, 1, 2)),
+                Map.entry("depths", List.of(1, 1, 1, 1)),
+                Map.entry("decoder_head_embedding_dim", 12),
+                Map.entry("patch_kernel_size", List.of(List.of(3, 7, 7), 3, 3, 3)),
+                Map.entry("patch_stride", List.of(List.of(2, 4, 4), 2, 2, 2)),
+                Map.entry("patch_padding", List.of(List.of(1, 3, 3), 1, 1, 1)),
+                Map.entry("sr_ratios", List.of(List.of(2, 4, 4), 2, 1, 1))));
+        StateDict weights = samples.weights(config);
+        HostTensor input = samples.normal(2, 2, 9, 35, 32);
+        try (SegmentationModel model = backend().load(config, weights);
+                SegmentationModel expected = oracle().load(config, weights)) {
+            assertClose(
+                    "logits",
+                    model.predict(input),
+                    expected.predict(input),
+                    subject().tolerance(backend().computeType()));
+        }
+    }
+
     private Backend openOrSkip(Implementation form) {
         try {
             return subject().provider().open(subject().options().with(form));

@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
@@ -149,8 +150,8 @@ public final class Planner {
         boolean thick = spacing[0] > ANISOTROPIC * others;
         boolean few = size[0] * ANISOTROPIC < Math.min(size[1], size[2]);
         if (thick && few) {
-            int stride = model.patchStride().get(0);
-            int deepest = model.patchStride().stream().reduce(1, Math::multiplyExact);
+            int stride = model.patchStride().get(0).depth();
+            int deepest = model.patchStride().stream().mapToInt(PerAxis::depth).reduce(1, Math::multiplyExact);
             boolean vanish = size[0] < deepest;
             double finer = Math.max(fingerprint.spacing(axes[0], 10) / (vanish ? stride : 1), others);
             // Nearly the coarsest of the others would make voxels that aren't thick any more.
@@ -193,8 +194,9 @@ public final class Planner {
 
     private Grid patch(double[] median) {
         int[] size = new int[3];
+        Grid least = InputGeometry.smallest(model);
         for (int axis = 0; axis < 3; axis++) {
-            size[axis] = rounded(median[axis]);
+            size[axis] = rounded(median[axis], least.size(axis));
         }
         while (TrainingMemory.bytes(model, grid(size), SMALLEST_BATCH) > memory) {
             int widest = -1;
@@ -214,9 +216,9 @@ public final class Planner {
     }
 
     /** Returns the nearest multiple of the step; below it, of 4, rounded up; at least what the network pads its input to anyway. */
-    private int rounded(double size) {
+    private static int rounded(double size, int least) {
         int rounded = size < STEP ? (int) Math.ceil(size / 4) * 4 : (int) Math.round(size / STEP) * STEP;
-        return Math.max(InputGeometry.smallestEdge(model), rounded);
+        return Math.max(least, rounded);
     }
 
     private int batch(Grid patch, double voxels) {

@@ -46,7 +46,7 @@ public final class TrainingMemory {
         for (int stage = 0; stage < stages.size(); stage++) {
             double tokens = stages.get(stage).tokens();
             double width = config.embedDims().get(stage);
-            double reduced = tokens / Math.pow(config.srRatios().get(stage), 3);
+            double reduced = tokens / config.srRatios().get(stage).product();
             double block = tokens * width * MAPS_OF_WIDTH
                     + tokens * width * config.mlpRatios().get(stage) * MAPS_OF_HIDDEN
                     + 2 * config.numHeads().get(stage) * tokens * reduced

@@ -107,7 +107,8 @@ final class ExperimentKeys {
                 true,
                 "in_channels, sr_ratios, embed_dims, patch_kernel_size, patch_stride, patch_padding, mlp_ratios, num_heads, depths,"
                         + " num_classes, decoder_dropout, decoder_head_embedding_dim; our extension `layers` replaces layers by"
-                        + " name. Keys that are left out have the published model's values.",
+                        + " name. Entries of sr_ratios and patch_* are a number or three, one for each axis, as in"
+                        + " `patch_kernel_size: [[3, 7, 7], 3, 3, 3]`. Keys that are left out have the published model's values.",
                 networkSchema(),
                 (key, value) -> SegFormer3DConfig.fromMap(value).toMap()));
     }
@@ -527,6 +528,8 @@ final class ExperimentKeys {
         Map<String, Object> properties = new LinkedHashMap<>();
         ConfigKey.stringKeys(SegFormer3DConfig.defaults().toMap()).forEach((name, value) -> {
             Map<String, Object> whole = Map.of("type", "integer", "minimum", name.equals("patch_padding") ? 0 : 1);
+            boolean perAxis = name.startsWith("patch_") || name.equals("sr_ratios");
+            Map<String, Object> three = Map.of("type", "array", "items", whole, "minItems", 3, "maxItems", 3);
             properties.put(
                     name,
                     value instanceof List<?> stages
@@ -534,7 +537,7 @@ final class ExperimentKeys {
                                     "type",
                                     "array",
                                     "items",
-                                    whole,
+                                    perAxis ? Map.of("anyOf", List.of(whole, three)) : whole,
                                     "minItems",
                                     stages.size(),
                                     "maxItems",

@@ -64,7 +64,7 @@ final class TrainingCases {
                 if (data != null
                         && labels != null
                         && data.size(1) == config.model().inChannels()
-                        && weights.mismatches(layout).isEmpty()) {
+                        && weights.mismatches(layout.parameters()).isEmpty()) {
                     return Optional.of(new Start(data, labels, weights));
                 }
             }

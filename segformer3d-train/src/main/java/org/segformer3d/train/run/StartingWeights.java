@@ -54,7 +54,7 @@ record StartingWeights(StateDict weights, List<String> fresh) {
         Map<String, HostTensor> fitting = new LinkedHashMap<>(found.tensors());
         List<String> fresh = new ArrayList<>();
         StateDict random = null;
-        for (Mismatch mismatch : found.mismatches(layout)) {
+        for (Mismatch mismatch : found.mismatches(layout.parameters())) {
             if (mismatch.kind() == Mismatch.Kind.MISSHAPEN && replaceable.contains(mismatch.name())) {
                 random = random == null ? WeightInitializer.initialize(layout, seed) : random;
                 fitting.put(mismatch.name(), random.get(mismatch.name()));

@@ -5,6 +5,7 @@ import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
@@ -71,24 +72,24 @@ final class PooledAttention implements SelfAttention {
     }
 
     /** Returns the grid of the pooled tokens. */
-    static Grid pooled(Grid grid, int ratio) {
+    static Grid pooled(Grid grid, PerAxis ratio) {
         return new Grid(
-                (grid.depth() + ratio - 1) / ratio,
-                (grid.height() + ratio - 1) / ratio,
-                (grid.width() + ratio - 1) / ratio);
+                (grid.depth() + ratio.depth() - 1) / ratio.depth(),
+                (grid.height() + ratio.height() - 1) / ratio.height(),
+                (grid.width() + ratio.width() - 1) / ratio.width());
     }
 
     /** Returns (M,C): averages over windows of the tokens (N,C). */
     private double[] pool(double[] tokens, Grid grid) {
         int dim = spec.dim();
-        int ratio = spec.srRatio();
+        PerAxis ratio = spec.srRatio();
         Grid to = pooled(grid, ratio);
         double[] sums = new double[to.tokens() * dim];
         int[] counts = new int[to.tokens()];
         for (int i = 0; i < grid.tokens(); i++) {
-            int w = i % grid.width() / ratio;
-            int h = i / grid.width() % grid.height() / ratio;
-            int d = i / grid.width() / grid.height() / ratio;
+            int w = i % grid.width() / ratio.width();
+            int h = i / grid.width() % grid.height() / ratio.height();
+            int d = i / grid.width() / grid.height() / ratio.depth();
             int window = (d * to.height() + h) * to.width() + w;
             counts[window]++;
             for (int c = 0; c < dim; c++) {

@@ -1,0 +1,88 @@
+package org.segformer3d.api.backend;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.segformer3d.api.block.BlockParameters;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.RunningCalls;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.weights.StateDict;
+
+/** A network with its weights on a backend, computed operation by operation: works for any network and any backend with operations. */
+public final class NetworkModel implements SegmentationModel {
+    private final Backend backend;
+    private final Network network;
+    private final BlockParameters parameters;
+    private final RunningCalls calls;
+
+    private NetworkModel(Backend backend, Network network, Scope scope, BlockParameters parameters) {
+        this.backend = backend;
+        this.network = network;
+        this.parameters = parameters;
+        this.calls = new RunningCalls(scope::close);
+    }
+
+    /**
+     * Copies weights to a backend.
+     *
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     */
+    public static NetworkModel load(Backend backend, Network network, StateDict weights) {
+        weights.require(network.parameters());
+        Scope scope = backend.newScope();
+        try {
+            Map<String, Tensor> tensors = new HashMap<>();
+            weights.tensors().forEach((name, host) -> tensors.put(name, scope.tensor(host)));
+            return new NetworkModel(backend, network, scope, new BlockParameters(tensors, ""));
+        } catch (RuntimeException e) {
+            scope.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public Network network() {
+        return network;
+    }
+
+    @Override
+    public SegFormer3DConfig config() {
+        return SegFormer3DConfig.fromMap(network.toMap());
+    }
+
+    @Override
+    public Backend backend() {
+        return backend;
+    }
+
+    @Override
+    public String implementation() {
+        return "plain";
+    }
+
+    @Override
+    public Tensor forward(Scope scope, Tensor input) {
+        return calls.run(() -> network.forward(backend.ops(scope, Pass.INFERENCE), parameters, input)
+                .get(0));
+    }
+
+    @Override
+    public List<Tensor> encode(Scope scope, Tensor input) {
+        return calls.run(() -> network.encode(backend.ops(scope, Pass.INFERENCE), parameters, input));
+    }
+
+    @Override
+    public boolean isClosed() {
+        return calls.isClosed();
+    }
+
+    @Override
+    public void close() {
+        calls.close();
+    }
+}
