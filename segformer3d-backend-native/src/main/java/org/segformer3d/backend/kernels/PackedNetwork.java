@@ -206,10 +206,10 @@ final class PackedNetwork implements AutoCloseable {
             fields[5] = (long) width * config.mlpRatios().get(stage);
             fields[6] = config.depths().get(stage);
             for (int axis = 0; axis < 3; axis++) {
-                fields[7 + axis] = config.patchKernelSize().get(stage);
-                fields[10 + axis] = config.patchStride().get(stage);
-                fields[13 + axis] = config.patchPadding().get(stage);
-                fields[16 + axis] = config.srRatios().get(stage);
+                fields[7 + axis] = config.patchKernelSize().get(stage).get(axis);
+                fields[10 + axis] = config.patchStride().get(stage).get(axis);
+                fields[13 + axis] = config.patchPadding().get(stage).get(axis);
+                fields[16 + axis] = config.srRatios().get(stage).get(axis);
             }
             String prefix = ModelLayout.embeddingPrefix(stage);
             Matrix weight = matrix(prefix + "patch_embeddings.weight");
@@ -257,7 +257,7 @@ final class PackedNetwork implements AutoCloseable {
 
             double[] keyGamma = gamma;
             double[] keyBeta = beta;
-            if (config.srRatios().get(stage) > 1) {
+            if (config.srRatios().get(stage).product() > 1) {
                 Matrix reduction = channelsLast(matrix(attention + "sr.weight"), width);
                 int taps = reduction.columns() / width;
                 double[] repeatedGamma = repeat(gamma, taps);
