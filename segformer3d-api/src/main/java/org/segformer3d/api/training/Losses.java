@@ -1,8 +1,16 @@
 package org.segformer3d.api.training;
 
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
+import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.ops.Tape;
+import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 
@@ -44,6 +52,89 @@ public final class Losses {
             Sums sums = sums(spec, o, logits, probabilities(spec, o, logits), target, mask);
             return value(spec, o, sums, counts(o, mask), logits.shape());
         });
+    }
+
+    /**
+     * Returns the loss of several logits, of which the first have the target's size and the others are coarser (deep supervision):
+     * Σ 2⁻ⁱ·loss_i / Σ 2⁻ⁱ. A coarser loss sees the target at the voxels nearest to its own centres.
+     *
+     * @param logits (B,K,D,H,W) each, finest first, at least one
+     * @param target channels (B,K,D,H,W) of the first one's size
+     * @param mask 1 where a voxel counts and 0 elsewhere, (B,1,D,H,W); {@code null} when all count
+     */
+    public static Tensor of(LossSpec spec, Ops ops, List<Tensor> logits, Tensor target, Tensor mask) {
+        if (logits.size() == 1) {
+            return of(spec, ops, logits.get(0), target, mask);
+        }
+        return ops.part(o -> {
+            double weights = 2 - Math.pow(2, 1 - logits.size());
+            Tensor sum = null;
+            for (int i = 0; i < logits.size(); i++) {
+                long[] size = logits.get(i).shape();
+                Tensor one = of(
+                        spec, o, logits.get(i), nearest(o, target, size), mask == null ? null : nearest(o, mask, size));
+                Tensor weighted = o.affine(one, Math.pow(2, -i) / weights, 0);
+                sum = sum == null ? weighted : o.add(sum, weighted);
+            }
+            return sum;
+        });
+    }
+
+    /** Returns x at the voxels nearest to the centres of another size's. */
+    private static Tensor nearest(Ops ops, Tensor x, long[] size) {
+        Tensor result = x;
+        for (int axis : SPACE) {
+            long from = x.shape()[axis];
+            long to = size[axis];
+            if (from != to) {
+                int[] indices = IntStream.range(0, Math.toIntExact(to))
+                        .map(i -> (int) ((2L * i + 1) * from / (2 * to)))
+                        .toArray();
+                result = ops.gather(result, axis, indices);
+            }
+        }
+        return result;
+    }
+
+    /**
+     * Returns a loss and its gradient with respect to the logits.
+     *
+     * @param logits (B,K,D,H,W), any type
+     * @param target channels of the same shape, any type
+     * @param mask (B,1,D,H,W), 1 where a voxel counts and 0 where it is left out; empty when all count
+     */
+    public static LossGradient gradient(
+            DifferentiableBackend backend,
+            LossSpec spec,
+            HostTensor logits,
+            HostTensor target,
+            Optional<HostTensor> mask) {
+        try (Tape tape = backend.newTape(Pass.INFERENCE);
+                Scope scope = backend.newScope()) {
+            Ops ops = tape.ops();
+            Tensor x = tape.variable(ops.constant(logits));
+            Tensor loss = of(
+                    spec, ops, x, ops.constant(target), mask.map(ops::constant).orElse(null));
+            double value = loss.toHost().get(0);
+            return new LossGradient(
+                    value, tape.gradients(scope, loss, null, List.of(x)).get(0).toHost());
+        }
+    }
+
+    /** Returns a loss alone, see {@link #gradient}. */
+    public static double value(
+            Backend backend, LossSpec spec, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
+        try (Scope scope = backend.newScope()) {
+            Ops ops = backend.ops(scope, Pass.INFERENCE);
+            return of(
+                            spec,
+                            ops,
+                            ops.constant(logits),
+                            ops.constant(target),
+                            mask.map(ops::constant).orElse(null))
+                    .toHost()
+                    .get(0);
+        }
     }
 
     /**

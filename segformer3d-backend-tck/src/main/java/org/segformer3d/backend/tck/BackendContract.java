@@ -110,6 +110,15 @@ public abstract class BackendContract {
         }
     }
 
+    /** Losses and their gradients. */
+    @Nested
+    @DisplayName("losses")
+    class LossValues extends LossContract {
+        LossValues() {
+            super(BackendContract.this);
+        }
+    }
+
     /** Every block against the reference backend. */
     @Nested
     @DisplayName("blocks")

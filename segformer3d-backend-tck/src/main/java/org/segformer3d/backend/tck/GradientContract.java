@@ -12,9 +12,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.function.Function;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -33,12 +30,7 @@ import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.training.BlockGradients;
-import org.segformer3d.api.training.LossGradient;
-import org.segformer3d.api.training.LossSpec;
-import org.segformer3d.api.training.LossSpec.Activation;
-import org.segformer3d.api.training.LossSpec.Kind;
 import org.segformer3d.api.weights.StateDict;
 
 /**
@@ -175,120 +167,6 @@ abstract class GradientContract extends Contract {
                         .isLessThanOrEqualTo(1e-5);
             }
         });
-    }
-
-    @ParameterizedTest(name = "{0}")
-    @MethodSource("losses")
-    void lossesAndTheirGradients(LossSpec loss, int channels) {
-        compareLoss(loss, channels, false);
-    }
-
-    @ParameterizedTest(name = "{0}")
-    @MethodSource("losses")
-    void lossesLeaveOutVoxelsThatDoNotCount(LossSpec loss, int channels) {
-        compareLoss(loss, channels, true);
-    }
-
-    @Test
-    void aLossOfVoxelsThatDoNotCountIsNothingAtAll() {
-        long[] shape = {2, 2, 3, 4, 5};
-        Samples samples = new Samples(46);
-        HostTensor logits = samples.normal(shape);
-        HostTensor target = targets(samples, true, shape);
-        Optional<HostTensor> none = Optional.of(HostTensor.zeros(DType.UINT8, 2, 1, 3, 4, 5));
-        for (Kind kind : Kind.values()) {
-            // without smoothing a Dice of nothing would be 0/0
-            LossSpec loss = new LossSpec(kind, Activation.SOFTMAX, true, false, false, 0, 0, 1, 1, 2);
-            LossGradient found = backend().loss(loss, logits, target, none);
-            assertThat(found.loss()).as(kind.name()).isZero();
-            assertThat(norm(found.gradient().toDoubles())).as(kind.name()).isZero();
-        }
-    }
-
-    @Test
-    void refusesAMaskOfAnotherShape() {
-        HostTensor ones = HostTensor.zeros(DType.FLOAT32, 1, 2, 2, 2, 2);
-        LossSpec loss = LossSpec.of(Kind.DICE, Activation.SIGMOID);
-        assertThatThrownBy(() -> backend().loss(loss, ones, ones, Optional.of(ones)))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContaining("mask");
-    }
-
-    private void compareLoss(LossSpec loss, int channels, boolean masked) {
-        Samples samples = new Samples(44);
-        long[] shape = {3, channels, 3, 4, 5};
-        HostTensor logits = samples.normal(shape).toFloat64();
-        HostTensor target = targets(samples, loss.activation() == Activation.SOFTMAX, shape);
-        boolean[] counted = new boolean[3 * 3 * 4 * 5];
-        byte[] ofMask = new byte[counted.length];
-        for (int v = 0; v < counted.length; v++) {
-            // the first sample has no voxel that counts, the others about half
-            counted[v] = !masked || v >= 3 * 4 * 5 && samples.between(0, 1) == 0;
-            ofMask[v] = (byte) (counted[v] ? 1 : 0);
-        }
-        Optional<HostTensor> mask = masked ? Optional.of(HostTensor.of(ofMask, 3, 1, 3, 4, 5)) : Optional.empty();
-        Function<double[], Double> expected = x -> Losses.value(loss, x, target.toDoubles(), counted, shape);
-        LossGradient precise;
-        LossGradient single;
-        try (Backend backend = open(DType.FLOAT64)) {
-            precise = backend.loss(loss, logits, target, mask);
-        }
-        try (Backend backend = open(DType.FLOAT32)) {
-            single = backend.loss(loss, logits, target, mask);
-        }
-        double value = expected.apply(logits.toDoubles());
-        assertThat(precise.loss()).isCloseTo(value, within(1e-12 * Math.max(1, Math.abs(value))));
-        assertThat(single.loss()).isCloseTo(value, within(1e-6 * Math.max(1, Math.abs(value))));
-        double[] gradient = precise.gradient().toDoubles();
-        double[] differences = new double[gradient.length];
-        for (int i = 0; i < differences.length; i++) {
-            double[] direction = new double[gradient.length];
-            direction[i] = 1;
-            differences[i] = Finite.derivative(expected::apply, logits.toDoubles(), direction);
-        }
-        assertThat(distance(gradient, differences) / norm(differences)).isLessThanOrEqualTo(1e-6);
-        assertThat(distance(single.gradient().toDoubles(), gradient) / norm(gradient))
-                .isLessThanOrEqualTo(1e-5);
-    }
-
-    static List<Arguments> losses() {
-        List<Arguments> cases = new ArrayList<>();
-        for (Kind kind : Kind.values()) {
-            for (Activation activation : Activation.values()) {
-                LossSpec loss = LossSpec.of(kind, activation);
-                cases.add(Arguments.of(loss, 3));
-                cases.add(Arguments.of(loss.withoutBackground(), 3));
-                cases.add(Arguments.of(loss.with(true, false), 4));
-                cases.add(Arguments.of(loss.with(true, true), 2));
-                cases.add(Arguments.of(loss.with(false, true), 3));
-                if (activation == Activation.SIGMOID && kind != Kind.CROSS_ENTROPY) {
-                    cases.add(Arguments.of(loss, 1));
-                    cases.add(Arguments.of(loss.withoutBackground(), 1));
-                }
-                cases.add(
-                        Arguments.of(new LossSpec(kind, activation, true, false, false, 0.5, 0.25, 0.7, 1.9, 1.5), 3));
-            }
-        }
-        return cases;
-    }
-
-    /** Returns targets of which one channel of one sample is empty; one-hot for exclusive classes. */
-    private static HostTensor targets(Samples samples, boolean exclusive, long[] shape) {
-        byte[] target = new byte[(int) Shapes.elements(shape)];
-        int channels = (int) shape[1];
-        int voxels = target.length / (int) shape[0] / channels;
-        for (int b = 0; b < shape[0]; b++) {
-            for (int v = 0; v < voxels; v++) {
-                // class 1 never occurs in sample 0
-                int only = samples.between(0, channels - 1);
-                int label = b == 0 && only == 1 ? 0 : only;
-                for (int k = 0; k < channels; k++) {
-                    boolean on = exclusive ? k == label : samples.between(0, 2) == 0 && !(b == 0 && k == 1);
-                    target[(b * channels + k) * voxels + v] = (byte) (on ? 1 : 0);
-                }
-            }
-        }
-        return HostTensor.of(target, shape);
     }
 
     @ParameterizedTest(name = "{0}")

@@ -144,7 +144,7 @@ abstract class TrainingContract extends Contract {
 
     private double oracleLoss(StateDict weights, TrainingBatch batch, HostTensor input) {
         HostTensor logits = oracleForward(weights, input, new LinkedHashMap<>());
-        return Losses.value(DICE, logits.toDoubles(), batch.target().toDoubles(), logits.shape());
+        return WrittenLosses.value(DICE, logits.toDoubles(), batch.target().toDoubles(), logits.shape());
     }
 
     @ParameterizedTest
@@ -161,7 +161,8 @@ abstract class TrainingContract extends Contract {
             assertThat(session.weights().names()).containsExactlyInAnyOrderElementsOf(initial.names());
             TrainingPass pass = session.pass(batch);
             assertClose("logits in training", pass.logits(), logits, tolerance);
-            double loss = Losses.value(DICE, logits.toDoubles(), batch.target().toDoubles(), logits.shape());
+            double loss =
+                    WrittenLosses.value(DICE, logits.toDoubles(), batch.target().toDoubles(), logits.shape());
             assertThat(pass.loss()).isCloseTo(loss, within(type == DType.FLOAT64 ? 1e-11 : 1e-6));
             assertThat(pass.gradients().names()).containsExactlyInAnyOrderElementsOf(trained());
             assertThat(pass.inputGradient().shape()).isEqualTo(batch.input().shape());
@@ -202,7 +203,7 @@ abstract class TrainingContract extends Contract {
         try (Backend precise = open(DType.FLOAT64);
                 TrainingSession session = precise.train(spec(OptimizerSpec.adamW(0)))) {
             TrainingPass pass = session.pass(new TrainingBatch(batch.input(), batch.target(), given, 1, 0));
-            double loss = Losses.value(
+            double loss = WrittenLosses.value(
                     DICE,
                     pass.logits().toDoubles(),
                     batch.target().toDoubles(),

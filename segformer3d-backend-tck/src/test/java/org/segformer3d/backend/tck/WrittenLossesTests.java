@@ -17,7 +17,7 @@ import org.segformer3d.api.training.LossSpec.Kind;
 import org.segformer3d.data.weights.Safetensors;
 
 /** The losses that backends are held to, against MONAI's values in float64. */
-class LossesTests {
+class WrittenLossesTests {
     @ParameterizedTest
     @CsvSource({
         "c1, dice, DICE, SIGMOID, true, false",
@@ -43,8 +43,8 @@ class LossesTests {
         HostTensor logits = values.get(group + ".pred");
         double[] target = channels(values.get(group + ".target"), logits.shape());
         LossSpec loss = LossSpec.of(kind, activation).with(batchSquared, batchSquared);
-        double value =
-                Losses.value(background ? loss : loss.withoutBackground(), logits.toDoubles(), target, logits.shape());
+        double value = WrittenLosses.value(
+                background ? loss : loss.withoutBackground(), logits.toDoubles(), target, logits.shape());
         // MONAI's focal loss goes through float32
         double tolerance = kind == Kind.DICE_FOCAL ? 1e-7 : 1e-12;
         assertThat(value).isCloseTo(values.get(group + "." + name + ".loss").get(0), within(tolerance));

@@ -6,7 +6,7 @@ import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.LossSpec.Activation;
 
 /** The losses of {@link LossSpec} written out voxel by voxel in float64. */
-final class Losses {
+final class WrittenLosses {
     private final LossSpec loss;
     private final double[] logits;
     private final double[] target;
@@ -17,7 +17,7 @@ final class Losses {
     private final int channels;
     private final int voxels;
 
-    private Losses(LossSpec loss, double[] logits, double[] target, boolean[] counted, long[] shape) {
+    private WrittenLosses(LossSpec loss, double[] logits, double[] target, boolean[] counted, long[] shape) {
         this.loss = loss;
         this.logits = logits;
         this.target = target;
@@ -45,7 +45,7 @@ final class Losses {
      * @param shape (B,K,D,H,W) of logits and target
      */
     static double value(LossSpec loss, double[] logits, double[] target, boolean[] counted, long[] shape) {
-        Losses l = new Losses(loss, logits, target, counted, shape);
+        WrittenLosses l = new WrittenLosses(loss, logits, target, counted, shape);
         return switch (loss.kind()) {
             case DICE -> l.dice();
             case CROSS_ENTROPY -> l.crossEntropy();
