@@ -8,11 +8,13 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.LossSpec.Activation;
+import org.segformer3d.api.training.Losses;
 import org.segformer3d.train.parity.Parity.BackendCase;
 
 /** {@code losses.safetensors}: losses and their gradients, {@code GROUP.LOSS.loss} and {@code .grad} at {@code GROUP.pred} and {@code .target}. */
@@ -25,15 +27,15 @@ final class LossCases {
         List<BackendCase> cases = new ArrayList<>();
         for (Path file : folder.named(".*losses.*\\.safetensors")) {
             folder.use(file);
-            cases.add(new Losses(folder.title(file, ".safetensors"), file));
+            cases.add(new Recorded(folder.title(file, ".safetensors"), file));
         }
         return cases;
     }
 
-    private record Losses(String name, Path file) implements BackendCase {
+    private record Recorded(String name, Path file) implements BackendCase {
         @Override
-        public boolean needsGradients() {
-            return true;
+        public boolean isPossible(Backend backend) {
+            return backend instanceof DifferentiableBackend || backend.supportsTraining();
         }
 
         @Override
@@ -68,7 +70,9 @@ final class LossCases {
             }
             HostTensor logits = ReferenceFolder.require(file, tensors, group + ".pred");
             HostTensor target = channels(ReferenceFolder.require(file, tensors, group + ".target"), logits.size(1));
-            LossGradient found = backend.loss(loss.get(), logits, target);
+            LossGradient found = backend instanceof DifferentiableBackend differentiable
+                    ? Losses.gradient(differentiable, loss.get(), logits, target, Optional.empty())
+                    : backend.loss(loss.get(), logits, target);
             HostTensor expected = ReferenceFolder.require(file, tensors, key + LOSS);
             double difference = Differences.relative(found.loss(), expected.get(0));
             HostTensor gradient = tensors.get(key + ".grad");

@@ -78,8 +78,8 @@ final class ModelCases {
 
     private record Evaluation(String name, Path file, Model model) implements BackendCase {
         @Override
-        public boolean needsGradients() {
-            return false;
+        public boolean isPossible(Backend backend) {
+            return true;
         }
 
         @Override
@@ -127,8 +127,8 @@ final class ModelCases {
 
     private record Training(String name, Path file, Model model) implements BackendCase {
         @Override
-        public boolean needsGradients() {
-            return true;
+        public boolean isPossible(Backend backend) {
+            return backend.supportsTraining();
         }
 
         @Override

@@ -103,7 +103,7 @@ public final class Parity {
         for (Variant variant : Variant.of(provider, options.device(), options.threads())) {
             try (Backend backend = provider.open(variant.options())) {
                 for (BackendCase backendCase : cases) {
-                    if (backendCase.needsGradients() && !backend.supportsTraining()) {
+                    if (!backendCase.isPossible(backend)) {
                         // said once, not again for the other forms
                         if (!variant.isAuto()) {
                             emit(ParityLine.skipped(
@@ -180,8 +180,8 @@ public final class Parity {
     interface BackendCase {
         String name();
 
-        /** Returns whether only a backend that trains can be asked. */
-        boolean needsGradients();
+        /** Returns whether a backend can be asked; one that can't computes no gradients. */
+        boolean isPossible(Backend backend);
 
         void run(Variant variant, Backend backend, Consumer<ParityLine> sink) throws IOException;
     }

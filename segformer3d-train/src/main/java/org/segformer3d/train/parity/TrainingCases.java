@@ -92,8 +92,8 @@ final class TrainingCases {
 
     private record Run(String name, Path file, Path tensors, List<Path> sources) implements BackendCase {
         @Override
-        public boolean needsGradients() {
-            return true;
+        public boolean isPossible(Backend backend) {
+            return backend.supportsTraining();
         }
 
         @Override
