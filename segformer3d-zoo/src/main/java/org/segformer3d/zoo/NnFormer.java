@@ -65,7 +65,8 @@ final class NnFormer extends ZooNetwork {
                 : null;
         dropout = keys.fraction("drop_rate", 0);
         attentionDropout = keys.fraction("attn_drop_rate", 0);
-        dropPath = keys.fraction("drop_path_rate", 0.2);
+        // the original trains with 0.2, but says so nowhere in its configuration
+        dropPath = keys.fraction("drop_path_rate", 0);
         keys.refuseOthers();
         firstStride = patch.clone();
         secondStride = new int[3];
@@ -122,6 +123,12 @@ final class NnFormer extends ZooNetwork {
     @Override
     public int numClasses() {
         return out;
+    }
+
+    /** Which row of the table a pair of tokens has follows from the window. */
+    @Override
+    boolean isRedundant(String name) {
+        return name.endsWith(".relative_position_index");
     }
 
     @Override

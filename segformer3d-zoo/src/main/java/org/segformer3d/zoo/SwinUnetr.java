@@ -77,6 +77,12 @@ final class SwinUnetr extends ZooNetwork {
         return out;
     }
 
+    /** Which row of the table a pair of tokens has follows from the window. */
+    @Override
+    boolean isRedundant(String name) {
+        return name.endsWith(".relative_position_index");
+    }
+
     @Override
     SizeRule rule() {
         return SizeRule.multiplesOf(32, 32, 32).withMoreThan(32L * 32 * 32);

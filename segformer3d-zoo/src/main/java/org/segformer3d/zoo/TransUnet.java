@@ -85,6 +85,11 @@ final class TransUnet extends ZooNetwork {
     }
 
     @Override
+    boolean isFlat() {
+        return true;
+    }
+
+    @Override
     SizeRule rule() {
         return SizeRule.exactly(1, size, size);
     }

@@ -118,6 +118,12 @@ final class UNet extends ZooNetwork {
         return out;
     }
 
+    /** Each unit's convolution and norm stand in a file twice, and the whole encoder once more below the decoder. */
+    @Override
+    boolean isRedundant(String name) {
+        return name.contains(".all_modules.") || name.startsWith("decoder.encoder.");
+    }
+
     @Override
     SizeRule rule() {
         long[] multiple = {1, 1, 1};

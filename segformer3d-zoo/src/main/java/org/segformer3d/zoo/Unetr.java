@@ -3,9 +3,14 @@ package org.segformer3d.zoo;
 import static org.segformer3d.api.block.ParameterSpec.Role.LINEAR_BIAS;
 import static org.segformer3d.api.block.ParameterSpec.Role.LINEAR_WEIGHT;
 
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.segformer3d.api.block.Initialization;
 import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Tensor;
 
 /**
@@ -66,6 +71,28 @@ final class Unetr extends ZooNetwork {
     @Override
     public int numClasses() {
         return out;
+    }
+
+    /** Files of MONAI 1.4 and 1.5 hold an attention that nothing uses. */
+    @Override
+    boolean isRedundant(String name) {
+        return name.contains(".cross_attn.");
+    }
+
+    /** Files of MONAI 0.9 lack a norm that nothing uses. */
+    @Override
+    Map<String, HostTensor> missing(Set<String> present) {
+        Map<String, HostTensor> missing = new LinkedHashMap<>();
+        for (int i = 0; i < BLOCKS; i++) {
+            String name = "vit.blocks." + i + ".norm_cross_attn.";
+            if (!present.contains(name + "weight") && !present.contains(name + "bias")) {
+                float[] ones = new float[hidden];
+                Arrays.fill(ones, 1);
+                missing.put(name + "weight", HostTensor.of(ones, hidden));
+                missing.put(name + "bias", HostTensor.of(new float[hidden], hidden));
+            }
+        }
+        return missing;
     }
 
     @Override
