@@ -8,7 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -45,7 +45,7 @@ final class ArchiveRun {
             values[i] = 100 + (float) random.nextGaussian();
         }
         Path scan = folder.resolve("scan.nii.gz");
-        NiftiWriter.write(scan, Volume.of(values, 1, Geometry.of(new Grid(EDGE, EDGE, EDGE), Affine.IDENTITY)));
+        VolumeFiles.write(scan, Volume.of(values, 1, Geometry.of(new Grid(EDGE, EDGE, EDGE), Affine.IDENTITY)));
         Path bundle = folder.resolve("bundle");
 
         run("bundle", "--config", experiment, "--random", 1, "--output", bundle);

@@ -32,7 +32,9 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.nifti.NiftiReader;
+import org.segformer3d.data.volume.Volume;
 import org.segformer3d.server.http.Route;
 
 @Timeout(120)
@@ -212,6 +214,24 @@ class SegmentationServerTests {
             assertThat(response.statusCode()).isEqualTo(200);
             assertThat(response.headers().firstValue("content-type")).contains("application/gzip");
             assertThat(response.body()).isEqualTo(tiny.expected(scan, folder.resolve("out")));
+        }
+
+        @Test
+        void aScanOfAnotherFormatHasTheSameLabels() throws Exception {
+            Volume image = VolumeFiles.read(scan);
+            byte[] expected = tiny.expected(scan, folder.resolve("formats"));
+            for (String ending : new String[] {".nrrd", ".mha", ".mgz", ".mgh"}) {
+                Path other = folder.resolve("other" + ending);
+                VolumeFiles.write(other, image);
+                HttpResponse<byte[]> response = tiny.post("/segment", other);
+                assertThat(response.statusCode()).as(ending).isEqualTo(200);
+                assertThat(labels(response.body())).as(ending).containsExactly(labels(expected));
+            }
+        }
+
+        private float[] labels(byte[] file) throws IOException {
+            return VolumeFiles.read(Files.write(folder.resolve("labels.nii.gz"), file))
+                    .values();
         }
 
         @Test
@@ -526,6 +546,20 @@ class SegmentationServerTests {
                     "1000×1000×1000",
                     "allows 64 MiB");
             assertProblem(tiny.post("/segment", claiming(32767, 32767, 32767, 1)), 413, "scan_too_large");
+        }
+
+        @Test
+        void aHeaderThatNamesFilesOfThisMachineIsRefusedWhereverTheyAre() throws Exception {
+            String nrrd = "NRRD0004\ntype: uchar\ndimension: 3\nsizes: 2 2 2\nencoding: raw\ndata file: ";
+            String meta = "ObjectType = Image\nNDims = 3\nDimSize = 2 2 2\nElementType = MET_UCHAR\nElementDataFile = ";
+            for (String file : new String[] {"/etc/passwd", "/nowhere/at/all"}) {
+                for (String header : new String[] {nrrd + file + "\n", meta + file + "\n"}) {
+                    HttpResponse<byte[]> answer = tiny.post("/segment", header.getBytes(StandardCharsets.US_ASCII));
+                    assertProblem(answer, 422, "invalid_scan", "in another file");
+                    assertThat(new String(answer.body(), StandardCharsets.UTF_8))
+                            .doesNotContain(file);
+                }
+            }
         }
 
         @Test

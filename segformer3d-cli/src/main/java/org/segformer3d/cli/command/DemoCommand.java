@@ -202,7 +202,7 @@ public final class DemoCommand implements Callable<Integer> {
             throws IOException {
         Volume image = CaseReader.readImage(one, dataset.channels().size());
         Volume truth = CaseReader.readLabel(one, image.geometry());
-        Volume prediction = CaseReader.read(predictions.resolve(one.id() + ".nii.gz"));
+        Volume prediction = CaseReader.read(predictions.resolve(one.id() + dataset.resultEnding()));
         StringBuilder title = new StringBuilder(one.id());
         for (CaseScores scores : summary.cases()) {
             if (scores.id().equals(one.id())) {

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -24,6 +25,7 @@ import org.segformer3d.cli.option.DicomSegmentations;
 import org.segformer3d.cli.option.InferenceOptions;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.PredictionJob;
@@ -47,7 +49,8 @@ import picocli.CommandLine.TypeConversionException;
 /** Segments scans. */
 @Command(
         name = "predict",
-        description = "Segment scans of any size; labels are written in each scan's own geometry as CASE.nii.gz.")
+        description = "Segment scans of any size; labels are written in each scan's own geometry as CASE.nii.gz"
+                + " (see --file-ending).")
 public final class PredictCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
@@ -60,9 +63,10 @@ public final class PredictCommand implements Callable<Integer> {
             paramLabel = "PATH",
             required = true,
             arity = "1..*",
-            description = "A scan (NIfTI, .npy), one file per channel in channel order, folders of scans"
-                    + " (CASE_0000.nii.gz, CASE_0001.nii.gz, … are the channels of one case), or folders or zip files of"
-                    + " DICOM, which an installed dcm2niix converts.")
+            description =
+                    "A scan (NIfTI, NRRD, MetaImage, MGH, .npy), one file per channel in channel order, folders of scans"
+                            + " (CASE_0000.nii.gz, CASE_0001.nii.gz, … are the channels of one case), or folders or zip files of"
+                            + " DICOM, which an installed dcm2niix converts.")
     private List<Path> inputs;
 
     @Option(
@@ -95,6 +99,15 @@ public final class PredictCommand implements Callable<Integer> {
 
     @Mixin
     private InferenceOptions inference;
+
+    @Option(
+            names = "--file-ending",
+            paramLabel = "ENDING",
+            description =
+                    "What the names of written images end in, which is their format: .nii.gz, .nii, .nrrd, .nhdr, .mha,"
+                            + " .mhd, .mgz or .mgh, or input for that of each scan (default: that of the data set that the model was"
+                            + " trained on, else .nii.gz).")
+    private Optional<String> fileEnding = Optional.empty();
 
     @Option(names = "--save-logits", description = "Also write logits/CASE.nii.gz.")
     private boolean saveLogits;
@@ -160,10 +173,9 @@ public final class PredictCommand implements Callable<Integer> {
 
     private int predict(Ensemble models, DicomInputs converted, Optional<DicomSegmentations> segmentations)
             throws IOException {
-        PredictionJob job = new PredictionJob(
-                converted.paths(),
-                new PredictionOutput(output, saveLogits, saveProbabilities, saveUncertainty, savePrecision),
-                continuing);
+        PredictionOutput written = new PredictionOutput(
+                output, saveLogits, saveProbabilities, saveUncertainty, savePrecision, ending(models.first()));
+        PredictionJob job = new PredictionJob(converted.paths(), written, continuing);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();
@@ -189,7 +201,7 @@ public final class PredictCommand implements Callable<Integer> {
             }
         }
         if (segmentations.isPresent()) {
-            report = segmentations.get().write(converted, report, output, json ? line -> {} : out::println);
+            report = segmentations.get().write(converted, report, written, json ? line -> {} : out::println);
         }
         Duration time = Duration.ofNanos(System.nanoTime() - start);
         if (json) {
@@ -216,6 +228,24 @@ public final class PredictCommand implements Callable<Integer> {
             }
         }
         return report.isComplete() ? 0 : 1;
+    }
+
+    /** Returns the ending of written images, empty for that of each scan. */
+    private Optional<String> ending(ModelBundle bundle) {
+        if (fileEnding.isEmpty()) {
+            return Optional.of(bundle.resultEnding());
+        }
+        String asked = fileEnding.get().toLowerCase(Locale.ROOT);
+        if (asked.equals("input")) {
+            return Optional.empty();
+        }
+        if (!VolumeFiles.resultEndings().contains(asked)) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "Invalid value for option '--file-ending': found '" + fileEnding.get()
+                            + "', expected input or one of " + String.join(", ", VolumeFiles.resultEndings()));
+        }
+        return Optional.of(asked);
     }
 
     private boolean isVerbose() {

@@ -23,9 +23,8 @@ import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.SegmentationDataset;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.AtomicFiles;
-import org.segformer3d.data.nifti.NiftiWriter;
-import org.segformer3d.data.npy.NpyFile;
 import org.segformer3d.data.preprocessing.PreparedCase;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.preprocessing.Preprocessor;
@@ -89,7 +88,8 @@ public final class PreprocessCommand implements Callable<Integer> {
     @Option(
             names = "--format",
             paramLabel = "KIND",
-            description = "nifti (keeps spacing and place) or npy (default: nifti).")
+            description =
+                    "nifti, nrrd, metaimage, mgh, or npy, which keeps neither spacing nor place (default: nifti).")
     private Optional<Format> format = Optional.empty();
 
     @Option(names = "--quiet", description = "Show no progress.")
@@ -102,6 +102,12 @@ public final class PreprocessCommand implements Callable<Integer> {
     enum Format {
         /** Compressed NIfTI-1. */
         NIFTI(".nii.gz"),
+        /** Compressed NRRD. */
+        NRRD(".nrrd"),
+        /** Compressed MetaImage. */
+        METAIMAGE(".mha"),
+        /** Compressed MGH. */
+        MGH(".mgz"),
         /** NumPy arrays (D,H,W). */
         NPY(".npy");
 
@@ -273,32 +279,18 @@ public final class PreprocessCommand implements Callable<Integer> {
         for (int channel = 0; channel < prepared.channels(); channel++) {
             Volume volume = image.channel(channel);
             Path file = images.resolve(String.format("%s_%04d%s", one.id(), channel, ending()));
-            if (format.orElse(Format.NIFTI) == Format.NIFTI) {
-                NiftiWriter.write(file, volume);
-            } else {
-                NpyFile.write(file, spatial(volume.toTensor()));
-            }
+            VolumeFiles.write(file, volume);
         }
         if (prepared.label().isPresent()) {
             Path labels = Files.createDirectories(folder.resolve("labelsTr"));
             Path file = labels.resolve(one.id() + ending());
             HostTensor label = prepared.label().get();
-            if (format.orElse(Format.NIFTI) == Format.NIFTI) {
-                NiftiWriter.writeLabels(file, Volume.of(label.toFloat32(), geometry));
-            } else {
-                NpyFile.write(file, label);
-            }
+            VolumeFiles.writeLabels(file, Volume.of(label.toFloat32(), geometry));
         }
     }
 
     private String ending() {
         return format.orElse(Format.NIFTI).ending;
-    }
-
-    /** Returns one channel (1,D,H,W) as (D,H,W). */
-    private static HostTensor spatial(HostTensor tensor) {
-        long[] shape = tensor.shape();
-        return tensor.reshape(shape[shape.length - 3], shape[shape.length - 2], shape[shape.length - 1]);
     }
 
     private Map<String, Object> description(SegmentationDataset dataset) {

@@ -12,8 +12,9 @@ import org.segformer3d.data.dicom.DicomConverter;
 import org.segformer3d.data.dicom.DicomSegment;
 import org.segformer3d.data.dicom.DicomSegmentation;
 import org.segformer3d.data.dicom.DicomSeries;
-import org.segformer3d.data.nifti.NiftiReader;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.eval.bundle.ModelBundle;
+import org.segformer3d.eval.inference.PredictionOutput;
 import org.segformer3d.eval.inference.PredictionReport;
 import org.segformer3d.eval.result.CaseFailure;
 
@@ -57,22 +58,22 @@ public final class DicomSegmentations {
      *
      * @param inputs what the cases were made of
      * @param report of the prediction
-     * @param folder where the labels are
+     * @param output where the labels are
      * @param told a line for each
      * @return the report, a case whose DICOM-SEG couldn't be written counted as failed
      */
     public PredictionReport write(
-            DicomInputs inputs, PredictionReport report, Path folder, Consumer<? super String> told) {
+            DicomInputs inputs, PredictionReport report, PredictionOutput output, Consumer<? super String> told) {
         List<CaseFailure> failures = new ArrayList<>(report.failures());
         for (Map.Entry<String, DicomSeries> one : inputs.series().entrySet()) {
-            Path labels = folder.resolve(one.getKey() + ".nii.gz");
-            Path target = folder.resolve(one.getKey() + ".seg.dcm");
+            Path labels = output.labelFile(one.getKey());
+            Path target = output.folder().resolve(one.getKey() + ".seg.dcm");
             if (!report.written().contains(labels) && !(report.skipped().contains(labels) && !Files.exists(target))) {
                 continue;
             }
             try {
                 List<String> names =
-                        writer.write(NiftiReader.read(labels), one.getValue(), segments, algorithm, target);
+                        writer.write(VolumeFiles.read(labels), one.getValue(), segments, algorithm, target);
                 if (names.isEmpty()) {
                     told.accept(labels + ": nothing was segmented, so there is no DICOM-SEG");
                 } else {

@@ -19,7 +19,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.ImageNames;
-import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
@@ -155,9 +155,9 @@ public final class ViewServer implements AutoCloseable {
         Path file = Files.createTempFile("segformer3d", ".nii.gz");
         try {
             if (labels) {
-                NiftiWriter.writeLabels(file, volume);
+                VolumeFiles.writeLabels(file, volume);
             } else {
-                NiftiWriter.write(file, volume);
+                VolumeFiles.write(file, volume);
             }
             answers.put(path, new Answer("application/octet-stream", Files.readAllBytes(file)));
         } finally {

@@ -143,7 +143,9 @@ public final class DatasetReader {
                 channels,
                 description.labels(),
                 cases,
-                unlabelled);
+                unlabelled,
+                Map.of(),
+                Optional.ofNullable(description.path("file_ending").textValue()));
     }
 
     /** One file may hold all channels, which only its header tells; several must be one per channel. */

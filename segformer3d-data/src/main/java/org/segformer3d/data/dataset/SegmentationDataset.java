@@ -7,7 +7,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeSet;
+import org.segformer3d.data.format.VolumeFiles;
 
 /**
  * A data set on disk: who its cases are and what its channels and labels are called.
@@ -20,6 +22,7 @@ import java.util.TreeSet;
  * @param cases labelled cases in order of id
  * @param unlabelled cases without a segmentation in order of id
  * @param groups whose each case is, by id, where several cases are of one patient; a case that isn't here is a group of its own
+ * @param fileEnding what the data set says that its files' names end in, with the dot; empty when it doesn't say
  */
 public record SegmentationDataset(
         String name,
@@ -28,7 +31,8 @@ public record SegmentationDataset(
         List<LabelClass> labels,
         List<Case> cases,
         List<Case> unlabelled,
-        Map<String, String> groups) {
+        Map<String, String> groups,
+        Optional<String> fileEnding) {
     /** Checks that the ids are unique. */
     public SegmentationDataset {
         Objects.requireNonNull(name, "name");
@@ -55,6 +59,23 @@ public record SegmentationDataset(
             List<Case> cases,
             List<Case> unlabelled) {
         this(name, root, channels, labels, cases, unlabelled, Map.of());
+    }
+
+    /** Describes a data set that doesn't say what its files' names end in. */
+    public SegmentationDataset(
+            String name,
+            Path root,
+            List<String> channels,
+            List<LabelClass> labels,
+            List<Case> cases,
+            List<Case> unlabelled,
+            Map<String, String> groups) {
+        this(name, root, channels, labels, cases, unlabelled, groups, Optional.empty());
+    }
+
+    /** Returns the ending that segmentations of its cases are written under: its own, where results can be written so. */
+    public String resultEnding() {
+        return VolumeFiles.resultEnding(fileEnding.orElse(VolumeFiles.USUAL_ENDING));
     }
 
     /** Returns whose a case is: its patient where the data set tells, else the case's own id. */

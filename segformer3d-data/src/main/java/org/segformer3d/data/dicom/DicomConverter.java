@@ -21,6 +21,7 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.format.VolumeFiles;
 
 /**
  * Converts DICOM series to NIfTI by dcm2niix (Chris Rorden, BSD), which knows the vendors' ways; the volume's affine is that of the
@@ -68,7 +69,7 @@ public final class DicomConverter {
     }
 
     /**
-     * Returns whether a path is a DICOM file, a zip file, or a folder with DICOM files and without NIfTI files.
+     * Returns whether a path is a DICOM file, a zip file, or a folder with DICOM files and without images of other kinds.
      *
      * @throws IOException when it can't be read
      */
@@ -83,8 +84,7 @@ public final class DicomConverter {
         try (Stream<Path> files = Files.find(
                 path, DEPTH, (file, attributes) -> attributes.isRegularFile(), FileVisitOption.FOLLOW_LINKS)) {
             for (Path file : (Iterable<Path>) files::iterator) {
-                String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
-                if (name.endsWith(".nii") || name.endsWith(".nii.gz") || name.endsWith(".npy")) {
+                if (!VolumeFiles.endingOf(file).isEmpty()) {
                     return false;
                 }
                 found = found || hasMagic(file);

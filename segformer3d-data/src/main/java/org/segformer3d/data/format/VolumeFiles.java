@@ -77,6 +77,19 @@ public final class VolumeFiles {
         return endings;
     }
 
+    /** Returns the endings under which results can be written so that they lie where their scans do. */
+    public static List<String> resultEndings() {
+        List<String> endings = new ArrayList<>();
+        FORMATS.forEach(format -> endings.addAll(format.resultEndings()));
+        return endings;
+    }
+
+    /** Returns an ending in lower case where results can be written under it, {@link #USUAL_ENDING} else. */
+    public static String resultEnding(String ending) {
+        String lower = ending.toLowerCase(Locale.ROOT);
+        return resultEndings().contains(lower) ? lower : USUAL_ENDING;
+    }
+
     /** Returns all endings for a sentence, for example {@code .nii.gz, .nii, .nrrd or .npy}. */
     public static String endingsText() {
         List<String> endings = new ArrayList<>();

@@ -53,6 +53,11 @@ public final class MetaImageFormat implements VolumeFormat {
     }
 
     @Override
+    public boolean namesOtherFiles(Path file) throws IOException {
+        return MetaImageHeader.read(file).isDetached();
+    }
+
+    @Override
     public VolumeHeader readHeader(Path file) throws IOException {
         return MetaImageHeader.read(file).toVolumeHeader();
     }

@@ -327,6 +327,10 @@ final class MetaImageHeader {
         return (int) channels;
     }
 
+    boolean isDetached() {
+        return !dataFiles.isEmpty();
+    }
+
     private List<Path> voxelFiles() throws VolumeFormatException {
         if (dataFiles.isEmpty()) {
             return List.of(file);

@@ -29,6 +29,11 @@ public final class NiftiFormat implements VolumeFormat {
     }
 
     @Override
+    public List<String> resultEndings() {
+        return List.of(".nii.gz", ".nii");
+    }
+
+    @Override
     public List<String> voxelEndings() {
         return List.of(".img.gz", ".img");
     }
@@ -51,9 +56,10 @@ public final class NiftiFormat implements VolumeFormat {
     @Override
     public VolumeHeader readHeader(Path file) throws IOException {
         NiftiHeader header = NiftiReader.readHeader(file);
-        if (header.size(0) * (double) header.size(1) * header.size(2) > Integer.MAX_VALUE - 8) {
-            throw new VolumeFormatException(
-                    file, "found " + header + ", expected at most 2^31 - 9 voxels in one volume");
+        for (int axis = 0; axis < 3; axis++) {
+            if (header.size(axis) > Integer.MAX_VALUE) {
+                throw new VolumeFormatException(file, "found " + header + ", expected at most 2^31 - 1 along an axis");
+            }
         }
         return new VolumeHeader(
                 header.format(),

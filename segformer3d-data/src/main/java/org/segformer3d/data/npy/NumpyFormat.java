@@ -35,6 +35,11 @@ public final class NumpyFormat implements VolumeFormat {
     }
 
     @Override
+    public List<String> resultEndings() {
+        return List.of();
+    }
+
+    @Override
     public boolean recognises(byte[] start) {
         return startsWith(start, "\u0093NUMPY") || isZip(start);
     }

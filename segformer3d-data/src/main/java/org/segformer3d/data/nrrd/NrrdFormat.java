@@ -49,6 +49,11 @@ public final class NrrdFormat implements VolumeFormat {
     }
 
     @Override
+    public boolean namesOtherFiles(Path file) throws IOException {
+        return NrrdHeader.read(file).isDetached();
+    }
+
+    @Override
     public VolumeHeader readHeader(Path file) throws IOException {
         return NrrdHeader.read(file).toVolumeHeader();
     }

@@ -547,6 +547,10 @@ final class NrrdHeader {
         return (int) channels;
     }
 
+    boolean isDetached() {
+        return !dataFiles.isEmpty();
+    }
+
     private List<Path> voxelFiles() throws VolumeFormatException {
         if (dataFiles.isEmpty()) {
             return List.of(file);

@@ -18,6 +18,14 @@ public interface VolumeFormat {
     List<String> endings();
 
     /**
+     * Returns the endings under which a result can be written so that it lies where its scan does, a part of {@link #endings}: none of a
+     * format that doesn't say where an image lies.
+     */
+    default List<String> resultEndings() {
+        return endings();
+    }
+
+    /**
      * Returns the endings of the halves that hold voxels only and lead to their header by name, so that either may be given; none for
      * most formats.
      */
@@ -31,6 +39,16 @@ public interface VolumeFormat {
      * @param start the first bytes, decompressed where the whole file is gzipped; at most a few thousand, fewer for a short file
      */
     boolean recognises(byte[] start);
+
+    /**
+     * Returns whether a file says that its voxels are in another one, which isn't looked for.
+     *
+     * @throws VolumeFormatException when the header isn't readable
+     * @throws IOException when reading fails
+     */
+    default boolean namesOtherFiles(Path file) throws IOException {
+        return false;
+    }
 
     /**
      * Reads what the file says about its image.

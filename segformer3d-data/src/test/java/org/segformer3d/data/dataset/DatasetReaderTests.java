@@ -304,9 +304,9 @@ class DatasetReaderTests {
 
         @Test
         void formatsThatAreNotReadAreRefused() throws IOException {
-            json("{'channel_names': {'0': 'T1'}, 'labels': {'background': 0}, 'file_ending': '.nrrd'}");
+            json("{'channel_names': {'0': 'T1'}, 'labels': {'background': 0}, 'file_ending': '.tiff'}");
 
-            refused(".nrrd", ".nii.gz");
+            refused(".tiff", ".nii.gz");
         }
     }
 

@@ -27,6 +27,7 @@ import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.CorruptFileException;
 import org.segformer3d.data.io.Sha256;
@@ -77,6 +78,9 @@ public record ModelBundle(
 
     /** Key of the provenance under which the names of a scan's channels stand. */
     public static final String CHANNELS = "channels";
+
+    /** Key of the provenance under which the ending stands that the data it was trained on gives its files. */
+    public static final String FILE_ENDING = "file_ending";
 
     private static final int OLDEST_VERSION = 1;
     private static final SealedDescription SEALED = new SealedDescription(FORMAT, "bundle", OLDEST_VERSION, VERSION);
@@ -141,6 +145,12 @@ public record ModelBundle(
     /** Returns this bundle with other inference settings. */
     public ModelBundle withInference(InferenceSpec other) {
         return new ModelBundle(name, config, weights, preprocessing, labels, other, provenance);
+    }
+
+    /** Returns the ending that results are written under where nobody asks for another: that of the data it was trained on. */
+    public String resultEnding() {
+        return VolumeFiles.resultEnding(
+                provenance.get(FILE_ENDING) instanceof String ending ? ending : VolumeFiles.USUAL_ENDING);
     }
 
     /** Returns this bundle with an entry of its provenance added or replaced. */

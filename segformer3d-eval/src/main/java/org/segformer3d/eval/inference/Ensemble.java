@@ -29,7 +29,7 @@ import org.segformer3d.eval.result.Json;
  * Ensemble folds = Ensemble.of(List.of(ModelBundle.read(Path.of("fold0")), ModelBundle.read(Path.of("fold1"))));
  * try (Backend backend = Backends.choose(Optional.empty()).open(BackendOptions.defaults());
  *         Segmenter segmenter = Segmenter.open(backend, folds, MemoryBudget.AVAILABLE)) {
- *     NiftiWriter.writeLabels(Path.of("labels.nii.gz"), segmenter.segment(List.of(Path.of("scan.nii.gz"))).labels());
+ *     VolumeFiles.writeLabels(Path.of("labels.nii.gz"), segmenter.segment(List.of(Path.of("scan.nii.gz"))).labels());
  * }
  * }</pre>
  *

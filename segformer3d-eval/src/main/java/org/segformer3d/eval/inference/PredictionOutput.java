@@ -8,11 +8,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.dataset.Case;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.Sha256;
-import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.eval.result.Json;
 
 /**
@@ -32,9 +33,16 @@ import org.segformer3d.eval.result.Json;
  * @param uncertainty whether the uncertainty is written, see {@link SegmentationResult#writeUncertainty}
  * @param precision of logits and probabilities: float32, or float16 for values rounded to half precision, see
  *     {@link SegmentationResult#writeLogits(Path, DType)}
+ * @param ending what the images' names end in instead of {@code .nii.gz}, one of {@link VolumeFiles#resultEndings}; empty for that of
+ *     each case's first image, where results can be written so
  */
 public record PredictionOutput(
-        Path folder, boolean logits, boolean probabilities, boolean uncertainty, DType precision) {
+        Path folder,
+        boolean logits,
+        boolean probabilities,
+        boolean uncertainty,
+        DType precision,
+        Optional<String> ending) {
     /** Name of the format of the description beside each label file. */
     public static final String FORMAT = "segformer3d-prediction";
 
@@ -46,6 +54,35 @@ public record PredictionOutput(
         if (precision != DType.FLOAT32 && precision != DType.FLOAT16) {
             throw new IllegalArgumentException("precision: found " + precision + ", expected float32 or float16");
         }
+        ending.ifPresent(one -> {
+            if (!VolumeFiles.resultEndings().contains(one)) {
+                throw new IllegalArgumentException("ending: found '" + one + "', expected one of "
+                        + String.join(", ", VolumeFiles.resultEndings()));
+            }
+        });
+    }
+
+    /** Creates an output of {@code .nii.gz} files. */
+    public PredictionOutput(Path folder, boolean logits, boolean probabilities, boolean uncertainty, DType precision) {
+        this(folder, logits, probabilities, uncertainty, precision, Optional.of(VolumeFiles.USUAL_ENDING));
+    }
+
+    /** Returns this output with the ending that a case's results have. */
+    public PredictionOutput of(Case input) {
+        return ending.isPresent()
+                ? this
+                : new PredictionOutput(
+                        folder,
+                        logits,
+                        probabilities,
+                        uncertainty,
+                        precision,
+                        Optional.of(VolumeFiles.resultEnding(
+                                VolumeFiles.endingOf(input.images().get(0)))));
+    }
+
+    private String fileName(String caseId) {
+        return caseId + ending.orElse(VolumeFiles.USUAL_ENDING);
     }
 
     /** Creates an output in float32. */
@@ -70,10 +107,11 @@ public record PredictionOutput(
 
     /** Returns where the labels of a case go. */
     public Path labelFile(String caseId) {
-        if (!Path.of(caseId + ".nii.gz").equals(Path.of(caseId + ".nii.gz").getFileName())) {
+        Path name = Path.of(fileName(caseId));
+        if (!name.equals(name.getFileName())) {
             throw new IllegalArgumentException("case '" + caseId + "': expected a name that is one part of a path");
         }
-        return folder.resolve(caseId + ".nii.gz");
+        return folder.resolve(name);
     }
 
     /**
@@ -140,7 +178,7 @@ public record PredictionOutput(
     }
 
     private Path extra(String kind, String caseId) {
-        return folder.resolve(kind).resolve(caseId + ".nii.gz");
+        return folder.resolve(kind).resolve(fileName(caseId));
     }
 
     /**
@@ -166,7 +204,7 @@ public record PredictionOutput(
             result.writeUncertainty(extra("uncertainty", result.caseId()));
         }
         AtomicFiles.writeString(folder.resolve(result.caseId() + ".json"), Json.pretty(description(result, file)));
-        NiftiWriter.writeLabels(file, result.labels());
+        VolumeFiles.writeLabels(file, result.labels());
         return file;
     }
 

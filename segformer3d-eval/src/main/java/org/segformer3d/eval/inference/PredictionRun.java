@@ -159,7 +159,7 @@ public final class PredictionRun implements AutoCloseable {
         writing = new Writing(n, kept, writer.submit(() -> {
             SegmentationResult result = predicted.restore();
             try {
-                return new Written(result, output.write(result));
+                return new Written(result, output.of(cases.get(n)).write(result));
             } finally {
                 result.release();
             }
@@ -179,9 +179,10 @@ public final class PredictionRun implements AutoCloseable {
     private void read(int n) {
         Case input = cases.get(n);
         next = reader.submit(() -> {
-            output.requireApartFrom(input);
-            if (continuing && output.isDone(input, ensemble, computeType)) {
-                return new Input(null, output.labelFile(input.id()));
+            PredictionOutput own = output.of(input);
+            own.requireApartFrom(input);
+            if (continuing && own.isDone(input, ensemble, computeType)) {
+                return new Input(null, own.labelFile(input.id()));
             }
             return new Input(loader.load(input), null);
         });

@@ -25,6 +25,7 @@ import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
@@ -331,7 +332,8 @@ public record Evaluation(
         Path file = files.get(id);
         if (file == null) {
             throw new DatasetException(
-                    folder, "no " + what + " for case '" + id + "', expected a file such as " + id + ".nii.gz");
+                    folder,
+                    "no " + what + " for case '" + id + "', expected a file such as " + id + VolumeFiles.USUAL_ENDING);
         }
         return file;
     }

@@ -5,7 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
@@ -110,7 +110,7 @@ final class ViewerVolume {
         }
         Path file = Files.createTempFile("segformer3d", ".nii.gz");
         try {
-            NiftiWriter.writeLabels(file, Volume.ofLabels(values, reducedGeometry()));
+            VolumeFiles.writeLabels(file, Volume.ofLabels(values, reducedGeometry()));
             return Base64.getEncoder().encodeToString(Files.readAllBytes(file));
         } finally {
             Files.deleteIfExists(file);

@@ -1,6 +1,7 @@
 package org.segformer3d.server.http;
 
 import java.util.Locale;
+import org.segformer3d.data.format.VolumeFiles;
 
 /** Names that clients give: taken apart, and made harmless. */
 public final class Names {
@@ -13,10 +14,10 @@ public final class Names {
         return path.substring(Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1);
     }
 
-    /** Returns a name without {@code .nii} or {@code .nii.gz}. */
+    /** Returns a name without the ending of an image file such as {@code .nii.gz} or {@code .nrrd}. */
     public static String stem(String name) {
         String lower = name.toLowerCase(Locale.ROOT);
-        for (String suffix : new String[] {".nii.gz", ".nii"}) {
+        for (String suffix : VolumeFiles.endings()) {
             if (lower.endsWith(suffix)) {
                 return name.substring(0, name.length() - suffix.length());
             }

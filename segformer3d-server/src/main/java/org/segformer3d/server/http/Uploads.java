@@ -17,6 +17,7 @@ import java.util.function.LongConsumer;
 import java.util.function.Predicate;
 import org.eclipse.jetty.http.MultiPart;
 import org.eclipse.jetty.io.Content;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.server.Limits;
 import org.segformer3d.server.Timeouts;
 import org.segformer3d.server.job.ProblemException;
@@ -88,7 +89,7 @@ public final class Uploads {
                         415,
                         "unsupported_type",
                         "found content type " + type
-                                + ", expected multipart/form-data or the bytes of a NIfTI file (application/octet-stream)");
+                                + ", expected multipart/form-data or the bytes of an image file (application/octet-stream)");
             }
             try (Sink sink = new Sink(folder.resolve("channel-0"))) {
                 body.transferTo(sink);
@@ -183,11 +184,10 @@ public final class Uploads {
         }
     }
 
-    /** A file on its way to the disk, whose name's ending follows from its first bytes. */
+    /** A file on its way to the disk, whose name's ending follows from its content. */
     private static final class Sink extends OutputStream {
         private final Path partial;
         private final OutputStream out;
-        private final byte[] start = new byte[2];
         private long size;
 
         Sink(Path file) throws IOException {
@@ -202,9 +202,6 @@ public final class Uploads {
 
         @Override
         public void write(byte[] bytes, int offset, int length) throws IOException {
-            for (int n = 0; n < length && size + n < start.length; n++) {
-                start[(int) size + n] = bytes[offset + n];
-            }
             out.write(bytes, offset, length);
             size += length;
         }
@@ -218,10 +215,11 @@ public final class Uploads {
         ScanFile keep(String shown) throws IOException {
             close();
             if (size == 0) {
-                throw new ProblemException(400, "empty_file", shown + ": found no bytes, expected a NIfTI file");
+                throw new ProblemException(400, "empty_file", shown + ": found no bytes, expected an image file");
             }
-            boolean gzipped = start[0] == 0x1f && (start[1] & 0xff) == 0x8b;
-            String name = partial.getFileName().toString().replace(".part", gzipped ? ".nii.gz" : ".nii");
+            // What isn't an image is left to whoever checks it.
+            String ending = VolumeFiles.endingForContent(partial).orElse(".nii");
+            String name = partial.getFileName().toString().replace(".part", ending);
             return new ScanFile(Files.move(partial, partial.resolveSibling(name)), shown);
         }
     }

@@ -40,6 +40,7 @@ public final class Job {
     private final Scan scan;
     private final Path folder;
     private final boolean held;
+    private final String ending;
     private final Instant created = Instant.now();
     private final CountDownLatch ended = new CountDownLatch(1);
 
@@ -53,11 +54,12 @@ public final class Job {
     private Map<SegmentationResult.Phase, Duration> timings = Map.of();
     private Map<String, Object> provenance = Map.of();
 
-    Job(String id, Scan scan, Path folder, boolean held) {
+    Job(String id, Scan scan, Path folder, boolean held, String ending) {
         this.id = id;
         this.scan = scan;
         this.folder = folder;
         this.held = held;
+        this.ending = ending;
     }
 
     /** Returns its identity, which only its client knows. */
@@ -82,12 +84,12 @@ public final class Job {
 
     /** Returns the name that its label file has for clients. */
     public String fileName() {
-        return scan.name() + ".nii.gz";
+        return scan.name() + ending;
     }
 
     /** Returns where its labels are once it is done. */
     Path labelFile() {
-        return folder.resolve("labels.nii.gz");
+        return folder.resolve("labels" + ending);
     }
 
     /** Returns how far it is. */

@@ -23,7 +23,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.eval.inference.SegmentationRequest;
 import org.segformer3d.eval.inference.SegmentationResult;
 import org.segformer3d.eval.inference.Segmenter;
@@ -136,18 +136,24 @@ public final class JobQueue implements AutoCloseable {
         return HexFormat.of().formatHex(bytes);
     }
 
+    /** Accepts a scan whose labels are to be a {@code .nii.gz} file. */
+    public Job submit(Scan scan, Path own, boolean held) throws IOException {
+        return submit(scan, own, held, VolumeFiles.USUAL_ENDING);
+    }
+
     /**
      * Accepts a scan.
      *
      * @param scan its files, in {@code own} or elsewhere
      * @param own from {@link #newFolder()}; the job's from now on when this returns, else still the caller's
      * @param held whether the caller itself {@linkplain #forget forgets} the job, which is kept until then
+     * @param ending of the label file's name
      * @throws ProblemException when the scan can't be segmented, there is no room or the server is stopping
      */
-    public Job submit(Scan scan, Path own, boolean held) throws IOException {
+    public Job submit(Scan scan, Path own, boolean held, String ending) throws IOException {
         check.require(scan);
         requireRoom();
-        Job job = new Job(own.getFileName().toString(), scan, own, held);
+        Job job = new Job(own.getFileName().toString(), scan, own, held, ending);
         jobs.put(job.id(), job);
         ScheduledFuture<?> limit =
                 clock.schedule(() -> expire(job), timeouts.job().toMillis(), TimeUnit.MILLISECONDS);
@@ -181,7 +187,7 @@ public final class JobQueue implements AutoCloseable {
             try {
                 SegmentationResult result = segmenter.segment(new SegmentationRequest(
                         new Case(job.scan().name(), job.scan().paths(), Optional.empty()), false, job::windowsDone));
-                NiftiWriter.writeLabels(job.labelFile(), result.labels());
+                VolumeFiles.writeLabels(job.labelFile(), result.labels());
                 limit.cancel(false);
                 running.decrementAndGet();
                 tell(job, job.finish(result));

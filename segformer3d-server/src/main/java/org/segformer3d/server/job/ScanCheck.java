@@ -3,16 +3,16 @@ package org.segformer3d.server.job;
 import java.io.IOException;
 import java.util.Locale;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.FileFormatException;
-import org.segformer3d.data.nifti.NiftiHeader;
-import org.segformer3d.data.nifti.NiftiReader;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Orientation;
+import org.segformer3d.data.volume.VolumeHeader;
 import org.segformer3d.eval.bundle.ModelBundle;
 
 /**
- * Judges scans by their headers, before a voxel is decompressed: whether they are NIfTI files, and how much memory they would take.
+ * Judges scans by their headers, before a voxel is decompressed: whether they are images, and how much memory they would take.
  *
  * <p>A few kilobytes of gzip can claim gigabytes of voxels, and a small volume with large voxels becomes a huge one when it is
  * resampled, or a thin one when it is padded to the window. All of that follows from the header.
@@ -34,7 +34,7 @@ public final class ScanCheck {
     /**
      * Checks a scan.
      *
-     * @throws ProblemException 422 for what isn't a NIfTI image or has another number of channels than the model takes, 413 for one that is too
+     * @throws ProblemException 422 for what isn't an image or has another number of channels than the model takes, 413 for one that is too
      *     large
      * @throws IOException when reading fails for another reason than the content
      */
@@ -42,9 +42,10 @@ public final class ScanCheck {
         long channels = 0;
         double bytes = 0;
         for (Scan.ScanFile file : scan.files()) {
-            NiftiHeader header;
+            VolumeHeader header;
             try {
-                header = NiftiReader.readHeader(file.path());
+                requireOneFile(file);
+                header = VolumeFiles.readHeader(file.path());
             } catch (FileFormatException e) {
                 throw new ProblemException(422, "invalid_scan", scan.inClientsWords(e.getMessage()));
             }
@@ -69,9 +70,24 @@ public final class ScanCheck {
         }
     }
 
+    /**
+     * Refuses a header whose voxels are in another file, before anything is looked for there: it names files on this machine, which are
+     * nobody's to read.
+     */
+    private static void requireOneFile(Scan.ScanFile file) throws IOException {
+        if (VolumeFiles.formatOf(file.path()).namesOtherFiles(file.path())) {
+            throw new ProblemException(
+                    422,
+                    "invalid_scan",
+                    file.shown() + ": its voxels are in another file, expected one file with header and voxels, such as"
+                            + " .nii.gz, .nrrd or .mha");
+        }
+    }
+
     /** Returns about how many bytes it takes to read, prepare, predict and restore an image. In doubles, which don't overflow. */
-    double estimate(NiftiHeader header) {
-        double voxels = (double) header.size(0) * header.size(1) * header.size(2);
+    double estimate(VolumeHeader header) {
+        Grid scan = header.geometry().size();
+        double voxels = (double) scan.depth() * scan.height() * scan.width();
         if (voxels > Integer.MAX_VALUE) {
             return Double.POSITIVE_INFINITY;
         }
@@ -82,7 +98,7 @@ public final class ScanCheck {
         double ring = (double) roi.depth() * Math.max(size[1], roi.height()) * Math.max(size[2], roi.width());
         double read = voxels * header.channels() * Float.BYTES;
         // What lies before the voxels is decompressed too, though not kept.
-        double passed = header.voxelOffset();
+        double passed = header.passedBytes();
         // One channel at a time is cut, oriented and resampled; labels are kept at both sizes.
         double working = Math.max(voxels, prepared) * Float.BYTES * 2 + (voxels + prepared) * Float.BYTES;
         return passed
@@ -93,7 +109,7 @@ public final class ScanCheck {
     }
 
     /** Returns the size that preprocessing gives the image where it crops nothing. */
-    private double[] prepared(NiftiHeader header) {
+    private double[] prepared(VolumeHeader header) {
         Geometry geometry = header.geometry();
         PreprocessingSpec spec = bundle.preprocessing();
         if (spec.orientation() == PreprocessingSpec.Orienting.RAS) {

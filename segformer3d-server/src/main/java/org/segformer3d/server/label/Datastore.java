@@ -14,11 +14,12 @@ import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.server.http.Names;
 import org.segformer3d.server.job.ProblemException;
 
 /**
- * Images and their labels in a folder: {@code ID.nii.gz} and {@code labels/TAG/ID.nii.gz}, {@code .nii} too.
+ * Images and their labels in a folder: {@code ID.nii.gz} and {@code labels/TAG/ID.nii.gz}, or with another image format's ending.
  *
  * <p>Identities come from clients. They become names of files by writing every byte that isn't an ASCII letter, a digit, space or one of
  * {@code ._()-} as {@code %XX}, so that no identity leads out of the folder.
@@ -26,7 +27,7 @@ import org.segformer3d.server.job.ProblemException;
 public final class Datastore {
     private static final int LONGEST = 120;
     private static final String LABELS = "labels";
-    private static final List<String> EXTENSIONS = List.of(".nii.gz", ".nii");
+    private static final List<String> EXTENSIONS = VolumeFiles.endings();
 
     private final Path folder;
     private final long mostBytes;
@@ -48,7 +49,7 @@ public final class Datastore {
     }
 
     /**
-     * Returns an identity without the ending of a NIfTI file's name, which clients send along or not.
+     * Returns an identity without the ending of an image file's name, which clients send along or not.
      *
      * @throws ProblemException 400 for what can't be one
      */
@@ -168,8 +169,7 @@ public final class Datastore {
                     "the datastore holds " + held + " bytes of at most " + mostBytes + ", " + Files.size(file)
                             + " more don't fit; remove images first");
         }
-        String name = file.getFileName().toString();
-        String extension = name.endsWith(".gz") ? ".nii.gz" : ".nii";
+        String extension = extension(file);
         Optional<Path> old = find(target, id);
         Path partial = target.resolve("." + encode(id) + ".part");
         // First beside its place, since it may come from another file system, and then at once into it.
@@ -294,6 +294,6 @@ public final class Datastore {
     }
 
     static String extension(Path file) {
-        return file.getFileName().toString().endsWith(".gz") ? ".nii.gz" : ".nii";
+        return VolumeFiles.endingOf(file);
     }
 }

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.eval.bundle.ModelBundle;
@@ -35,6 +36,8 @@ import org.segformer3d.server.job.Scan.ScanFile;
  */
 public final class LabelRoutes {
     private static final String FINAL = "final";
+    /** What label files' names may end in: those of images in one file. */
+    private static final List<String> ENDINGS = List.of(".nii.gz", ".nii", ".nrrd", ".mha", ".mgz", ".mgh");
     /** What MONAI Label calls the parts of the work, which follow each other. */
     private static final Map<String, Phase> LATENCIES = new LinkedHashMap<>();
 
@@ -134,7 +137,7 @@ public final class LabelRoutes {
         try {
             Uploads.Upload upload = uploads.receive(ctx, own, "file"::equals);
             params = params(upload);
-            job = queue.submit(scan(ctx, upload), own, true);
+            job = queue.submit(scan(ctx, upload), own, true, ending(params));
         } catch (IOException | RuntimeException e) {
             Folders.delete(own);
             throw e;
@@ -194,14 +197,23 @@ public final class LabelRoutes {
         } catch (IOException e) {
             throw new ProblemException(400, "bad_params", "params: found something else than a JSON object");
         }
-        Object extension = params == null ? null : params.get("result_extension");
-        if (extension != null && !extension.equals(".nii.gz")) {
+        return params == null ? Map.of() : params;
+    }
+
+    /** Returns what the label file's name is to end in. */
+    private static String ending(Map<String, Object> params) {
+        Object extension = params.get("result_extension");
+        if (extension == null) {
+            return VolumeFiles.USUAL_ENDING;
+        }
+        if (!ENDINGS.contains(extension)) {
             throw new ProblemException(
                     400,
                     "bad_params",
-                    "result_extension: found '" + Names.shown(extension.toString(), "") + "', expected .nii.gz");
+                    "result_extension: found '" + Names.shown(extension.toString(), "") + "', expected one of "
+                            + String.join(", ", ENDINGS));
         }
-        return params == null ? Map.of() : params;
+        return extension.toString();
     }
 
     /** Returns the scan to segment: a session's, else an uploaded one, else one of the datastore. */
@@ -306,7 +318,7 @@ public final class LabelRoutes {
                         400,
                         "no_file",
                         "found " + upload.files().size() + " files in parts named '" + part
-                                + "', expected one NIfTI file");
+                                + "', expected one image file");
             }
             then.accept(upload.files().get(0), upload);
         } finally {

@@ -237,10 +237,20 @@ class LabelRoutesTests {
                     "dicom_seg");
             assertProblem(form("POST", "/infer/tiny+model", "[1]", "file", scan), 400, "bad_params", "JSON object");
             assertProblem(
-                    form("POST", "/infer/tiny+model", "{\"result_extension\": \".nrrd\"}", "file", scan),
+                    form("POST", "/infer/tiny+model", "{\"result_extension\": \".tiff\"}", "file", scan),
                     400,
                     "bad_params",
+                    ".tiff",
                     ".nrrd");
+        }
+
+        @Test
+        void theResultHasTheFormatThatIsAskedFor() throws Exception {
+            Answer answer = form("POST", "/infer/tiny+model", "{\"result_extension\": \".nrrd\"}", "file", scan);
+            assertThat(answer.status()).isEqualTo(200);
+            assertThat(new String(answer.body(), StandardCharsets.ISO_8859_1))
+                    .contains(".nrrd")
+                    .contains("NRRD0004\n");
         }
     }
 

@@ -13,8 +13,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.AtomicFiles;
-import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.train.config.ExperimentConfig;
 
@@ -69,8 +69,8 @@ public record PhantomDataset(int cases, long seed) {
             Phantom phantom = Phantom.draw(random.split());
             String name = "phantom_%03d.nii.gz".formatted(n + 1);
             Volume image = phantom.image();
-            NiftiWriter.write(images.resolve(name), image);
-            NiftiWriter.writeLabels(labels.resolve(name), phantom.label());
+            VolumeFiles.write(images.resolve(name), image);
+            VolumeFiles.writeLabels(labels.resolve(name), phantom.label());
             training.add(Map.of("image", "./imagesTr/" + name, "label", "./labelsTr/" + name));
         }
         Map<String, Object> description = new LinkedHashMap<>();

@@ -18,6 +18,7 @@ import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.eval.bundle.EnsembleFolder;
 import org.segformer3d.eval.bundle.ModelBundle;
@@ -283,7 +284,10 @@ public final class CrossValidation {
             foldDice.add(own.meanOfClasses(Measure.DICE));
             bundles.add(ModelBundle.read(runFolder(fold).resolve("bundle")));
             for (String id : folds.get(fold).test()) {
-                predicted.add(testFolder(fold).resolve("predictions").resolve(id + ".nii.gz"));
+                // All files of each, as some formats have their voxels in one of their own.
+                predicted.addAll(VolumeFiles.readHeader(
+                                testFolder(fold).resolve("predictions").resolve(id + dataset.resultEnding()))
+                        .files());
             }
         }
         AtomicFiles.replaceDirectory(folder.resolve("predictions"), target -> {
@@ -292,7 +296,7 @@ public final class CrossValidation {
             }
         });
         ModelBundle first = bundles.get(0);
-        TestRun held = new TestRun(dataset.select(ids), dataset.root(), folder, true);
+        TestRun held = new TestRun(dataset.select(ids), dataset.root(), folder, true, dataset.resultEnding());
         EvaluationSummary scores = held.evaluation().scoring(first.labels()).run();
         PostprocessingChoice choice =
                 PostprocessingChoice.of(held.evaluation(), first.labels(), PostprocessingChoice.CANDIDATES);
@@ -320,7 +324,8 @@ public final class CrossValidation {
             throws IOException {
         List<Case> cases = dataset.select(outer.test());
         options.listener().message("the ensemble segments " + cases.size() + " test cases");
-        EvaluationSummary summary = new TestRun(cases, dataset.root(), folder.resolve("test"), true)
+        EvaluationSummary summary = new TestRun(
+                        cases, dataset.root(), folder.resolve("test"), true, dataset.resultEnding())
                 .run(backend, Ensemble.of(members), provenance(members), options.listener(), options.stop());
         if (summary == null) {
             throw new CancellationException(

@@ -73,7 +73,16 @@ public final class RunReport {
                                                 : "")
                                         + "were chosen too")
                         + ", " + data.name();
-        page(config, subject, scored, cases, predictions, data.channels(), Optional.of(curve(history)), provenance)
+        page(
+                        config,
+                        subject,
+                        scored,
+                        cases,
+                        predictions,
+                        data.resultEnding(),
+                        data.channels(),
+                        Optional.of(curve(history)),
+                        provenance)
                 .write(folder.report());
     }
 
@@ -94,6 +103,7 @@ public final class RunReport {
                         Optional.of(scores),
                         cases,
                         folder.resolve("predictions"),
+                        dataset.resultEnding(),
                         dataset.channels(),
                         Optional.empty(),
                         provenance)
@@ -106,6 +116,7 @@ public final class RunReport {
             Optional<EvaluationSummary> scored,
             List<Case> cases,
             Path predictions,
+            String ending,
             List<String> channels,
             Optional<LearningCurve> curve,
             Map<String, Object> provenance) {
@@ -118,7 +129,7 @@ public final class RunReport {
                                 one.id(),
                                 one.images(),
                                 one.label().orElseThrow(),
-                                predictions.resolve(one.id() + ".nii.gz")))
+                                predictions.resolve(one.id() + ending)))
                         .toList(),
                 channels,
                 curve,

@@ -12,7 +12,7 @@ import java.util.function.BooleanSupplier;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.DatasetLayout;
-import org.segformer3d.data.nifti.NiftiWriter;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.MemoryBudget;
 import org.segformer3d.eval.inference.SegmentationRequest;
@@ -32,8 +32,9 @@ import org.segformer3d.train.run.TrainingOutcome.TestScores;
  * @param root folder of the data set they are from
  * @param folder where predictions and scores go
  * @param test whether these are test cases; the other ones there are are validation cases
+ * @param ending what the names of predictions end in
  */
-record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
+record TestRun(List<Case> cases, Path root, Path folder, boolean test, String ending) {
     /**
      * Segments and scores.
      *
@@ -52,8 +53,8 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test) {
             for (int n = 0; n < cases.size(); n++) {
                 Case one = cases.get(n);
                 SegmentationRequest request = SegmentationRequest.of(one).toldTo(Validation.stopping(stop));
-                NiftiWriter.writeLabels(
-                        predictions.resolve(one.id() + ".nii.gz"),
+                VolumeFiles.writeLabels(
+                        predictions.resolve(one.id() + ending),
                         segmenter.segment(request).labels());
                 listener.validating(new Validating(one.id(), n + 1, cases.size(), test));
             }

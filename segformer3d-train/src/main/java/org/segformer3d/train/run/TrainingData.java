@@ -17,6 +17,7 @@ import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.PublishedSplit;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
+import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.Sha256;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.loading.CachedCases;
@@ -43,6 +44,7 @@ import org.segformer3d.train.schedule.ScheduleSpec;
  * @param root folder of the data set
  * @param fingerprint SHA-256 over ids, file names and sizes, which tells another data set from this one
  * @param files every file of the cases
+ * @param resultEnding what the names of written segmentations end in
  */
 record TrainingData(
         String name,
@@ -55,7 +57,8 @@ record TrainingData(
         Split split,
         Path root,
         String fingerprint,
-        List<Path> files) {
+        List<Path> files,
+        String resultEnding) {
 
     /**
      * Finds the data.
@@ -123,7 +126,8 @@ record TrainingData(
                 split,
                 root,
                 fingerprint(dataset.cases()),
-                files(dataset.cases()));
+                files(dataset.cases()),
+                dataset.resultEnding());
     }
 
     private static TrainingData official(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
@@ -170,7 +174,8 @@ record TrainingData(
                 split,
                 settings.trainList().root().orElseThrow(),
                 Sha256.of(files.stream().map(TrainingData::line).collect(Collectors.joining())),
-                List.copyOf(files));
+                List.copyOf(files),
+                VolumeFiles.USUAL_ENDING);
     }
 
     private static List<Path> files(List<Case> cases) {

@@ -795,6 +795,7 @@ final class TrainingRun implements AutoCloseable {
         if (data.channels().size() == config.model().inChannels()) {
             map.put(ModelBundle.CHANNELS, data.channels());
         }
+        map.put(ModelBundle.FILE_ENDING, data.resultEnding());
         map.put("training_cases", data.split().train());
         map.put("processes", team.size());
         return map;
@@ -857,10 +858,11 @@ final class TrainingRun implements AutoCloseable {
             }
             Optional<EvaluationSummary> scored = Optional.empty();
             if (config.validation().test() && !data.test().isEmpty()) {
-                scored = segment(new TestRun(data.test(), data.root(), folder.test(), true));
+                scored = segment(new TestRun(data.test(), data.root(), folder.test(), true, data.resultEnding()));
                 test = scored.map(TestRun::scores);
             } else if (showsValidation()) {
-                scored = segment(new TestRun(data.validationFiles(), data.root(), folder.validation(), false));
+                scored = segment(new TestRun(
+                        data.validationFiles(), data.root(), folder.validation(), false, data.resultEnding()));
             }
             if (config.output().report()
                     && !history.isEmpty()
@@ -908,7 +910,8 @@ final class TrainingRun implements AutoCloseable {
         // A run that goes on after it was finished has a choice in its bundle already.
         ModelBundle stored = ModelBundle.read(folder.bundle());
         ModelBundle bundle = stored.withInference(stored.inference().withPostprocessing(List.of()));
-        TestRun run = new TestRun(data.validationFiles(), data.root(), folder.postprocessing(), false);
+        TestRun run =
+                new TestRun(data.validationFiles(), data.root(), folder.postprocessing(), false, data.resultEnding());
         if (run.run(backend, Ensemble.of(bundle), provenance(), options.listener(), options.stop()) == null) {
             return Optional.empty();
         }
