@@ -145,7 +145,7 @@ public final class DatasetReader {
                 cases,
                 unlabelled,
                 Map.of(),
-                Optional.ofNullable(description.path("file_ending").textValue()));
+                Optional.ofNullable(description.at("file_ending").textValue()));
     }
 
     /** One file may hold all channels, which only its header tells; several must be one per channel. */
