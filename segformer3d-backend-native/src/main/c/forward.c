@@ -10,6 +10,7 @@
 #define KV_ROWS 12
 #define ROWS 48
 #define FEW_ROWS 24
+#define SLAB_DEPTHS 8
 
 /* a position between two others: (1 - t)·lo + t·hi */
 typedef struct { i32 lo, hi; float t; } Tap;
@@ -20,7 +21,7 @@ typedef struct {
     float *X, *F, *N2;    /* tokens, feature map, normed tokens */
     float *K, *V, *norms; /* of every head */
     float *Z;             /* E' wide: the stage's part of the fused map at its own resolution */
-    i32 *off;             /* where a slice's tokens lie in a plane of the Mix-FFN's ring */
+    i32 *off;             /* where a slice's tokens (few: the volume's) lie in a plane of the Mix-FFN's ring */
     Keys *keys;           /* a head each */
     Tap *taps[3];         /* where the first map's positions lie in this one */
 } Map;
@@ -37,7 +38,7 @@ typedef struct {
     float *logits;
     int s, b;     /* present stage and block */
     i64 parts;    /* of the Mix-FFN */
-    i64 rows, nrows; /* tokens of an item and their number */
+    i64 rows, nrows; /* tokens of an item and how many such there are */
     i64 cut[3];   /* size of the logits that the network has values for */
 } Forward;
 
@@ -328,7 +329,7 @@ static void few_attend(void *context, i64 item, int thread) {
     const Forward *f = context;
     const Stage *S = &f->net->stages[f->s];
     const Map *m = &f->maps[f->s];
-    i64 width = folded(S) ? S->Cp : S->heads * S->dp, h = item / f->nrows, t0 = item % f->nrows * f->rows, n = MIN(f->rows, m->N - t0);
+    i64 blocks = CEIL(m->N, ATT_ROWS), width = folded(S) ? S->Cp : S->heads * S->dp, h = item / blocks, t0 = item % blocks * ATT_ROWS, n = MIN(ATT_ROWS, m->N - t0);
     float *work = scratch(f, thread), *sub = work + ATT_SCRATCH, *o = f->O + t0 * width + h * S->dp;
     if (!folded(S)) {
         attention(m->keys + h, n, f->Q + t0 * width + h * S->dp, width, longest_query(S), o, width, work, sub);
@@ -385,16 +386,14 @@ static void mix_borders(const Map *m, i64 slices, float *ring) {
             zero(row + (m->W + 1) * 16, 16);
         }
 }
-/* hidden channels of group g in slice z, into slot z mod `slices` of the ring */
-static void mix_expand(const Forward *f, i64 g, i64 z, i64 slices, float *ring) {
+/* hidden channels of group g of n tokens from t0 on, into the planes of `slot` */
+static void mix_expand(const Forward *f, i64 g, i64 t0, i64 n, float *slot) {
     const Stage *S = &f->net->stages[f->s];
     const Map *m = &f->maps[f->s];
     const Block *b = block(f);
-    i64 HW = m->H * m->W;
-    float *slot = ring + z % slices * slice_size(m);
     for (i64 p = 0; p < GROUP / NR; p++) {
         i64 col = g * (GROUP / NR) + p;
-        gemm_panel(HW, S->C, m->N2 + z * HW * S->Cp, S->Cp, b->fc1 + col * S->C * NR, b->fc1b + col * NR, slot + 2 * p * plane_size(m), 0, m->off, plane_size(m), STORE);
+        gemm_panel(n, S->C, m->N2 + t0 * S->Cp, S->Cp, b->fc1 + col * S->C * NR, b->fc1b + col * NR, slot + 2 * p * plane_size(m), 0, m->off, plane_size(m), STORE);
     }
 }
 /* depth-wise convolution, BatchNorm and GELU of lines [h0,h1) of slice z */
@@ -435,7 +434,7 @@ static void mix_slices(void *context, i64 item, int thread) {
     mix_borders(m, 3, ring);
     for (i64 g = 0; g < Hp / GROUP; g++)
         for (i64 z = MAX(0, z0 - 1); z <= z1; z++) {
-            if (z < m->D) mix_expand(f, g, z, 3, ring);
+            if (z < m->D) mix_expand(f, g, z * m->H * m->W, m->H * m->W, ring + z % 3 * slice_size(m));
             i64 done = z - 1;
             if (done < z0) continue;
             for (i64 h0 = 0; h0 < m->H; h0 += lines) {
@@ -455,7 +454,7 @@ static void mix_group(void *context, i64 item, int thread) {
     i64 Hp = hidden_width(S);
     float *ring = scratch(f, thread);
     mix_borders(m, m->D, ring);
-    for (i64 z = 0; z < m->D; z++) mix_expand(f, item, z, m->D, ring);
+    mix_expand(f, item, 0, m->N, ring);
     for (i64 z = 0; z < m->D; z++) mix_convolve(f, item, z, 0, m->H, m->D, ring, f->hidden + z * m->H * m->W * Hp + item * GROUP, Hp);
 }
 static void mix_contract(void *context, i64 item, int thread UNUSED) {
@@ -577,7 +576,7 @@ static void slab(void *context, i64 h, int thread) {
         nz += f->maps[s].D;
         widest = MAX(widest, f->maps[s].W);
     }
-    float *R = scratch(f, thread), *line = R + nz * W * Ep, *a = line + widest * Ep, *Y = a + D * MRM * K + 16;
+    float *R = scratch(f, thread), *line = R + nz * W * Ep, *a = line + widest * Ep, *Y = a + SLAB_DEPTHS * MRM * K + 16;
     for (int s = 1; s < STAGES; s++) {
         const Map *c = &f->maps[s];
         i64 lo = c->taps[1][h].lo, hi = c->taps[1][h].hi;
@@ -594,10 +593,13 @@ static void slab(void *context, i64 h, int thread) {
             }
         }
     }
-    for (i64 w = 0; w < W;) {
-        int mr = next_rows(W - w);
-        for (i64 d = 0; d < D; d++) {
-            i64 tok = (d * H + h) * W + w;
+    /* depths by eights: what they read lies in L1 while the columns are gone through */
+    for (i64 d0 = 0, mr; d0 < D; d0 += SLAB_DEPTHS)
+    for (i64 w = 0; w < W; w += mr) {
+        i64 nd = MIN(SLAB_DEPTHS, D - d0);
+        mr = next_rows(W - w);
+        for (i64 d = 0; d < nd; d++) {
+            i64 tok = ((d0 + d) * H + h) * W + w;
             for (i64 i = 0; i < mr; i++) {
                 const float *F = m->F + (tok + i) * S->Cp;
                 vf v = bc(f->rinv[tok + i]);
@@ -607,11 +609,11 @@ static void slab(void *context, i64 h, int thread) {
             }
         }
         for (i64 p = 0; p < np; p++)
-            for (i64 d = 0; d < D; d++) {
+            for (i64 d = 0; d < nd; d++) {
                 const float *r[6];
                 float wt[6];
                 for (int s = 1; s < STAGES; s++) {
-                    Tap t = f->maps[s].taps[0][d];
+                    Tap t = f->maps[s].taps[0][d0 + d];
                     r[2 * s - 2] = R + (p * nz + off[s] + t.lo) * W * NR + w * NR;
                     r[2 * s - 1] = R + (p * nz + off[s] + t.hi) * W * NR + w * NR;
                     wt[s - 1] = 1 - t.t;
@@ -621,10 +623,9 @@ static void slab(void *context, i64 h, int thread) {
                 MRS(mr, X)
 #undef X
             }
-        for (i64 d = 0; d < D; d++)
+        for (i64 d = 0; d < nd; d++)
             for (i64 i = 0; i < mr; i += 4) /* rows past mr are computed and dropped */
-                predict_rows(net, Y + (d * MRM + i) * ldy, ldy, mr - i, f->low + (d * H + h) * W + w + i, m->N);
-        w += mr;
+                predict_rows(net, Y + (d * MRM + i) * ldy, ldy, mr - i, f->low + ((d0 + d) * H + h) * W + w + i, m->N);
     }
 }
 
@@ -736,13 +737,13 @@ static i64 lay_out(Forward *f, const Network *net, const i64 *in, const i64 *pad
         m->K = floats(&space, S->heads * m->Mp * (1 + S->d));
         m->V = floats(&space, S->heads * m->Mp * S->dp);
         m->norms = floats(&space, S->heads * m->Mp * 2);
-        m->off = take(&space, 4 * m->H * m->W);
+        m->off = take(&space, 4 * (m->N < MANY ? m->N : m->H * m->W));
         m->keys = take(&space, S->heads * (i64)sizeof(Keys));
         for (int i = 0; i < 3; i++) m->taps[i] = take(&space, (i64)sizeof(Tap) * f->maps[0].size[i]);
         if (s && m->N < MANY / 8) im2col = MAX(im2col, m->N * emb_depth(net, s));
         if (s) need = MAX(need, emb_rows(net, s) * emb_depth(net, s));
         need = MAX(need, ATT_SCRATCH + ATT_ROWS * (1 + S->Cp + 2 * width));
-        need = MAX(need, reduced(S) ? reduce_rows(S) * (reduce_depth(S) + S->Cp + kv) + 16 + S->sr[2] * S->Cp : FEW_ROWS * S->Cp + ROWS * kv);
+        need = MAX(need, reduced(S) ? reduce_rows(S) * (reduce_depth(S) + S->Cp + kv) + 16 + S->sr[2] * S->Cp : FEW_ROWS * S->Cp + 2 * ROWS * kv);
         need = MAX(need, ROWS * (S->Cp + 1));
         if (m->N < MANY) {
             few = MAX(few, n * S->Cp);
@@ -756,7 +757,7 @@ static i64 lay_out(Forward *f, const Network *net, const i64 *in, const i64 *pad
     const Stage *S = &net->stages[0];
     i64 taps_ = emb_taps(net), nz = f->maps[1].D + f->maps[2].D + f->maps[3].D, widest = MAX(f->maps[1].W, MAX(f->maps[2].W, f->maps[3].W));
     need = MAX(need, taps_ * (6 + emb_span(S)));
-    need = MAX(need, (nz * m->W + widest) * net->Ep + m->D * MRM * slab_depth(net) + 16 + (m->D * MRM + 4) * slab_row(f));
+    need = MAX(need, (nz * m->W + widest) * net->Ep + SLAB_DEPTHS * MRM * slab_depth(net) + 16 + (SLAB_DEPTHS * MRM + 4) * slab_row(f));
     need = MAX(need, m->H * S->stride[2] * m->W + 64);
     f->rinv = floats(&space, m->N + 16);
     f->low = floats(&space, net->classes * m->N + 16);
@@ -797,27 +798,27 @@ static void stage(Forward *f, int s) {
         m->keys[h] = (Keys){head_keys(S, m, h), head_values(S, m, h), S->d, S->dp, m->M, m->Mp, 0, 0};
         pack_no_keys(S->d, S->dp, m->M, m->Mp, head_keys(S, m, h), head_values(S, m, h));
     }
-    for (i64 i = 0; i < m->H * m->W; i++) m->off[i] = (i32)(i / m->W * plane_row(m) + (i % m->W + 1) * 16);
-    i64 rows = many ? ROWS : m->N >= 256 ? ROWS : FEW_ROWS, nrows = CEIL(m->N, rows);
-    f->rows = rows;
-    f->nrows = nrows;
+    for (i64 i = 0; i < (many ? m->H * m->W : m->N); i++)
+        m->off[i] = (i32)(i / (m->H * m->W) * slice_size(m) + i / m->W % m->H * plane_row(m) + (i % m->W + 1) * 16);
+    f->rows = m->N <= 2 * ROWS ? m->N : ROWS;
+    f->nrows = CEIL(m->N, f->rows);
     for (f->b = 0; f->b < S->depth; f->b++) {
         if (!many) par(c, CEIL(m->N, 16), few_norm, f);
         if (reduced(S)) par(c, CEIL(m->M, reduce_rows(S)), reduce_keys, f);
         else if (many) par(c, CEIL(m->M, FEW_ROWS), plain_keys, f);
-        else par(c, S->heads * nrows, few_keys, f);
+        else par(c, S->heads * f->nrows, few_keys, f);
         for (i64 h = 0; h < S->heads; h++) key_bounds(&m->keys[h], m->norms + 2 * h * m->Mp);
         if (many) {
             par(c, CEIL(m->N, ATT_ROWS), attend, f);
             f->parts = MIN(m->D, c->pool->threads);
             par(c, f->parts, mix_slices, f);
         } else {
-            if (!folded(S)) par(c, S->heads * S->dp / NR * nrows, few_queries, f);
-            par(c, S->heads * nrows, few_attend, f);
-            if (!folded(S)) par(c, S->Cp / NR * nrows, few_project, f);
+            if (!folded(S)) par(c, S->heads * S->dp / NR * f->nrows, few_queries, f);
+            par(c, S->heads * CEIL(m->N, ATT_ROWS), few_attend, f);
+            if (!folded(S)) par(c, S->Cp / NR * f->nrows, few_project, f);
             par(c, CEIL(m->N, 16), few_norm2, f);
             par(c, hidden_width(S) / GROUP, mix_group, f);
-            par(c, S->Cp / NR * nrows, mix_contract, f);
+            par(c, S->Cp / NR * f->nrows, mix_contract, f);
         }
     }
     f->rows = many ? ROWS : FEW_ROWS;
