@@ -4,7 +4,7 @@
  * B is packed once into panels [N/32][K][32] (columns past N are zeros). A is read where it lies, by broadcasts from rows of any stride; it
  * is never packed. Rows come 12, 8, 4, 2 or 1 at a time (6, 4, 2, 1 on AVX2 and NEON), instances of one function.
  *
- * A sum runs over k upwards with one rounding per step whatever the tile, so rows give the same bits wherever they stand.
+ * A sum runs over k upwards in blocks of GEMM_KB whatever the tile, so a row gives the same bits wherever it stands.
  */
 #ifndef SEGFORMER3D_GEMM_H
 #define SEGFORMER3D_GEMM_H
@@ -74,7 +74,7 @@ INSTANCES(TILE)
    columns to hs after; else rows are ldc apart and hs is 16. */
 NI void gemm_panel(i64 M, i64 K, const float *A, i64 lda, const float *B, const float *bias, float *C, i64 ldc, const i32 *off, i64 hs, int mode) {
     for (i64 k = 0; k < K || !k; k += GEMM_KB) {
-        i64 kk = M > MRM ? MIN(GEMM_KB, K - k) : K;
+        i64 kk = MIN(GEMM_KB, K - k);
         const float *b = B + k * NR, *bi = k ? 0 : bias;
         int md = k ? ADD : mode;
         for (i64 i = 0; i < M;) {
@@ -87,7 +87,6 @@ NI void gemm_panel(i64 M, i64 K, const float *A, i64 lda, const float *B, const 
 #undef X
             i += mr;
         }
-        if (kk == K) break;
     }
 }
 

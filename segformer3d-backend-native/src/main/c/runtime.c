@@ -1,7 +1,7 @@
 /* Memory, threads and what the kernels are checked and measured by, as Java calls them. */
-#include "functions.h"
-#include "gemm.h"
+#include "attention.h"
 #include "pool.h"
+#include "rows.h"
 
 /* Hidden: within this library only. */
 __attribute__((no_builtin)) void *memset(void *to, int byte, unsigned long long n) {
@@ -56,6 +56,21 @@ ENTRY(void, pack, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack(P(from), l
 ENTRY(void, packTransposed, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack_transposed(P(from), ldb, K, N, P(panels)); }
 ENTRY(void, exp2, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, exp2v(ld(P(x) + i))); }
 ENTRY(void, gelu, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, gelu(ld(P(x) + i))); }
+
+ENTRY(void, norm, i64 C, i64 n, i64 x, i64 y, i64 g, i64 b) { norm_rows(C, n, P(x), ROUND(C, NR), P(y), ROUND(C, NR), g ? P(g) : 0, b ? P(b) : 0); }
+ENTRY(i64, attentionFloats, i64 d, i64 M) { return ATT_SCRATCH + ATT_ROWS + ROUND(M, NR) * (1 + d + ROUND(d, NR) + 2) + 64; }
+/* n queries (n, d), keys (M, d), values (M, d) in rows of d' floats each, zeros past d, to results (n, d') */
+ENTRY(void, attention, i64 n, i64 d, i64 M, i64 q, i64 k, i64 v, float longest, i64 o, i64 work) {
+    __typeof__(mode_enter()) mode = mode_enter();
+    i64 dp = ROUND(d, NR), Mp = ROUND(M, NR);
+    float *scratch = P(work), *sub = scratch + ATT_SCRATCH, *K = sub + ATT_ROWS, *V = K + Mp * (1 + d), *norms = V + Mp * dp;
+    Keys keys = {K, V, d, dp, M, Mp, 0, 0};
+    pack_keys(d, Mp, 0, M, P(k), P(v), 0, dp, K, V, norms);
+    pack_no_keys(d, dp, M, Mp, K, V);
+    key_bounds(&keys, norms);
+    for (i64 i = 0; i < n; i += ATT_ROWS) attention(&keys, MIN(ATT_ROWS, n - i), P(q) + i * dp, dp, longest, P(o) + i * dp, dp, scratch, sub);
+    mode_leave(mode);
+}
 
 /* Multiply-accumulates, without memory, as fast as they go: what the processor's peak is. Returns the number of floating-point operations. */
 ENTRY(i64, peak, i64 rounds, i64 out) {

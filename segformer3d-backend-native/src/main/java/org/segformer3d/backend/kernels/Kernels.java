@@ -85,6 +85,20 @@ final class Kernels {
     /** y = x·Φ(x) for n floats, a multiple of 16. */
     static native void gelu(long n, long x, long y);
 
+    /** LayerNorm of n rows of C values, stored C' = 32·⌈C/32⌉ wide with zeros past C; factors and shifts (C') or 0. */
+    static native void norm(long c, long n, long x, long y, long factors, long shifts);
+
+    /** Returns the floats of memory that {@link #attention} works in. */
+    static native long attentionFloats(long d, long keys);
+
+    /**
+     * Softmax attention of one head, base 2: rows of d values, stored d' = 32·⌈d/32⌉ wide with zeros past d.
+     *
+     * @param longest no query is longer
+     */
+    static native void attention(
+            long queries, long d, long keys, long q, long k, long v, float longest, long results, long work);
+
     /** Multiplies and adds in registers; {@code out} has 32 floats. Returns the number of operations. */
     static native long peak(long rounds, long out);
 }
