@@ -70,7 +70,7 @@ final class AllMlpDecoder extends PaperLayer implements Decoder {
         return grid.equals(finest) ? wide : ops.resize(wide, finest.toLongs(), false);
     }
 
-    private static void require(DecoderSpec spec, List<Tensor> features) {
+    static void require(DecoderSpec spec, List<Tensor> features) {
         int stages = spec.featureDims().size();
         if (features.size() != stages) {
             throw new IllegalArgumentException(

@@ -19,14 +19,7 @@ final class MixFeedForward extends PaperLayer implements FeedForward {
     public Tensor forward(Ops ops, MixFeedForwardSpec spec, BlockParameters parameters, Tensor x, Grid grid) {
         Tokens.require(x, spec.dim(), grid);
         return ops.part(inner -> {
-            Tensor mixed = inner.part(deeper -> deeper.convolution(
-                    Tokens.map(
-                            deeper, deeper.linear(x, parameters.get("fc1.weight"), parameters.get("fc1.bias")), grid),
-                    parameters.get("dwconv.dwconv.weight"),
-                    parameters.get("dwconv.dwconv.bias"),
-                    ONE,
-                    ONE,
-                    spec.hidden()));
+            Tensor mixed = mixed(inner, spec, parameters, x, grid);
             Tensor activated = inner.part(deeper -> deeper.gelu(deeper.batchNorm(
                     mixed,
                     batchNorm(parameters.at("dwconv.bn.")),
@@ -34,6 +27,17 @@ final class MixFeedForward extends PaperLayer implements FeedForward {
                     BlockSpec.NORM_EPSILON)));
             return inner.linear(Tokens.of(inner, activated), parameters.get("fc2.weight"), parameters.get("fc2.bias"));
         });
+    }
+
+    /** Returns DWConv3d(fc1 x), (B,rC,D,H,W). */
+    static Tensor mixed(Ops ops, MixFeedForwardSpec spec, BlockParameters parameters, Tensor x, Grid grid) {
+        return ops.part(inner -> inner.convolution(
+                Tokens.map(inner, inner.linear(x, parameters.get("fc1.weight"), parameters.get("fc1.bias")), grid),
+                parameters.get("dwconv.dwconv.weight"),
+                parameters.get("dwconv.dwconv.bias"),
+                ONE,
+                ONE,
+                spec.hidden()));
     }
 
     /** Returns the state of a BatchNorm under its official names. */

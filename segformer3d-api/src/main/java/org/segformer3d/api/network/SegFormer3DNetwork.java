@@ -39,6 +39,11 @@ public final class SegFormer3DNetwork implements Network {
         return new SegFormer3DNetwork(config, Layers.resolve(config.layers()));
     }
 
+    /** Returns this network with other blocks. */
+    SegFormer3DNetwork with(Layers newLayers) {
+        return new SegFormer3DNetwork(config, newLayers);
+    }
+
     /** Returns the configuration. */
     public SegFormer3DConfig config() {
         return config;
@@ -181,10 +186,10 @@ public final class SegFormer3DNetwork implements Network {
         return InputGeometry.of(config, Grid.of(shape));
     }
 
-    /** Two networks are equal when their configurations are. */
+    /** Two networks are equal when their configurations and blocks are. */
     @Override
     public boolean equals(Object other) {
-        return other instanceof SegFormer3DNetwork that && config.equals(that.config);
+        return other instanceof SegFormer3DNetwork that && config.equals(that.config) && layers.equals(that.layers);
     }
 
     @Override

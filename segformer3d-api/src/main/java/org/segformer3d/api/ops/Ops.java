@@ -243,12 +243,37 @@ public interface Ops {
     }
 
     /**
-     * Trilinear resizing of (B,C,D,H,W).
+     * Trilinear resizing of (B,C,D,H,W): {@link Interpolation} along each axis, one after the other; by itself three products with small
+     * matrices, along the last axis first.
      *
      * @param size three numbers
      * @param alignCorners whether the corners' centres are kept; otherwise the volume's edges are
      */
-    Tensor resize(Tensor x, long[] size, boolean alignCorners);
+    default Tensor resize(Tensor x, long[] size, boolean alignCorners) {
+        long[] shape = x.shape();
+        ShapeRules.resize(shape, size);
+        return part(ops -> {
+            Tensor y = ops.reshape(x, shape);
+            if (size[2] != shape[4]) {
+                Tensor matrix = ops.constant(
+                        Interpolation.of(shape[4], size[2], alignCorners).matrix());
+                y = ops.matmul(y, matrix, false, true);
+            }
+            if (size[1] != shape[3]) {
+                Tensor matrix = ops.constant(
+                        Interpolation.of(shape[3], size[1], alignCorners).matrix());
+                y = ops.matmul(matrix, y, false, false);
+            }
+            if (size[0] != shape[2]) {
+                Tensor matrix = ops.constant(
+                        Interpolation.of(shape[2], size[0], alignCorners).matrix());
+                Tensor planes = ops.reshape(y, shape[0], shape[1], shape[2], size[1] * size[2]);
+                y = ops.reshape(
+                        ops.matmul(matrix, planes, false, false), shape[0], shape[1], size[0], size[1], size[2]);
+            }
+            return y;
+        });
+    }
 
     /** Maximum of each window of (B,C,D,H,W) without padding; windows that don't fit at the far end are left out. */
     Tensor maxPool(Tensor x, int[] kernel, int[] stride);

@@ -137,6 +137,15 @@ public abstract class BackendContract {
         }
     }
 
+    /** Networks written over operations against the reference backend. */
+    @Nested
+    @DisplayName("networks")
+    class Networks extends NetworkContract {
+        Networks() {
+            super(BackendContract.this);
+        }
+    }
+
     /** Layers that a third party supplies. */
     @Nested
     @DisplayName("replaced layers")
