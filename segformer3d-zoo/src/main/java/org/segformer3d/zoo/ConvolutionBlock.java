@@ -13,7 +13,7 @@ record ConvolutionBlock(boolean batchNorm, boolean residual) {
     private static final double SLOPE = 0.01;
     private static final int[] NO_PADDING = new int[3];
 
-    Tensor forward(Part part, Tensor x, long out) {
+    Tensor forward(Cursor part, Tensor x, long out) {
         return part.within(p -> {
             Tensor first = p.ops().leakyRelu(norm(p, conv(p, x, "conv1.conv", out, 3), "norm1"), SLOPE);
             Tensor second = norm(p, conv(p, first, "conv2.conv", out, 3), "norm2");
@@ -26,18 +26,18 @@ record ConvolutionBlock(boolean batchNorm, boolean residual) {
     }
 
     /** The up block: the coarse map doubled by a transposed convolution, the skip behind it, then this block. */
-    Tensor up(Part part, Tensor x, Tensor skip, long out) {
+    Tensor up(Cursor part, Tensor x, Tensor skip, long out) {
         return part.within(p -> {
-            Tensor wide = p.up(x, "transp_conv.conv", out, Part.cube(2), NO_PADDING, false);
+            Tensor wide = p.up(x, "transp_conv.conv", out, Cursor.cube(2), NO_PADDING, false);
             return forward(p.at("conv_block"), p.ops().concat(1, wide, skip), out);
         });
     }
 
-    private static Tensor conv(Part p, Tensor x, String name, long out, int edge) {
-        return p.convolution(x, name, out, Part.cube(edge), Part.cube(1), false);
+    private static Tensor conv(Cursor p, Tensor x, String name, long out, int edge) {
+        return p.convolution(x, name, out, Cursor.cube(edge), Cursor.cube(1), false);
     }
 
-    private Tensor norm(Part p, Tensor x, String name) {
+    private Tensor norm(Cursor p, Tensor x, String name) {
         return batchNorm ? p.batchNorm(x, name) : p.instanceNorm(x);
     }
 }

@@ -145,7 +145,7 @@ final class Keys {
         if (number < 1) {
             throw refused(key, value, "an integer of at least 1, or three");
         }
-        return Part.cube(number);
+        return Cursor.cube(number);
     }
 
     private static int[] numbers(String key, List<?> list, int least) {

@@ -3,6 +3,8 @@ package org.segformer3d.zoo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.network.InputRule;
 import org.segformer3d.api.tensor.Tensor;
 
 /** nnFormer (arXiv 2109.03201) in the forms of its three files: one for tumours, one for Synapse, one for ACDC. */
@@ -132,12 +134,12 @@ final class NnFormer extends ZooNetwork {
     }
 
     @Override
-    SizeRule rule() {
-        return SizeRule.exactly(crop);
+    public InputRule inputRule() {
+        return InputRule.exactly(new Grid(crop[0], crop[1], crop[2]));
     }
 
     @Override
-    List<Tensor> forward(Part part, Tensor image) {
+    List<Tensor> forward(Cursor part, Tensor image) {
         List<Tensor> skips = encode(part.at("model_down"), image);
         List<Tensor> logits = new ArrayList<>();
         Tensor x = skips.get(STAGES - 1);
@@ -155,13 +157,13 @@ final class NnFormer extends ZooNetwork {
     }
 
     /** Returns the normalised outputs of all stages, (B,D,H,W,C). */
-    private List<Tensor> encode(Part part, Tensor image) {
+    private List<Tensor> encode(Cursor part, Tensor image) {
         Tensor x = embed(part.at("patch_embed"), image);
         List<Tensor> skips = new ArrayList<>();
         int total = Arrays.stream(depths).sum();
         int before = 0;
         for (int i = 0; i < STAGES; i++) {
-            Part stage = part.at("layers." + i);
+            Cursor stage = part.at("layers." + i);
             for (int b = 0; b < depths[i]; b++) {
                 x = block(stage.at("blocks." + b), x, i, heads[i], b % 2 == 1, rate(before + b, total));
             }
@@ -178,7 +180,7 @@ final class NnFormer extends ZooNetwork {
         return total == 1 ? 0 : dropPath * block / (total - 1);
     }
 
-    private Tensor embed(Part part, Tensor image) {
+    private Tensor embed(Cursor part, Tensor image) {
         return part.within(p -> {
             Tensor x = image;
             for (int axis = 0; axis < 3; axis++) {
@@ -188,24 +190,24 @@ final class NnFormer extends ZooNetwork {
                 }
             }
             x = step(p.at("proj1"), x, "conv1", "norm1", width / 2, firstStride);
-            x = step(p.at("proj1"), x, "conv2", "norm2", width / 2, Part.cube(1));
+            x = step(p.at("proj1"), x, "conv2", "norm2", width / 2, Cursor.cube(1));
             x = step(p.at("proj2"), x, "conv1", "norm1", width, secondStride);
-            x = p.at("proj2").convolution(x, "conv2", width, Part.cube(3), Part.cube(1), true);
+            x = p.at("proj2").convolution(x, "conv2", width, Cursor.cube(3), Cursor.cube(1), true);
             return p.dropout(p.layerNorm(p.channelsLast(x), "norm"), dropout);
         });
     }
 
     /** Convolution 3³, GELU, LayerNorm over channels. */
-    private static Tensor step(Part p, Tensor x, String conv, String norm, int channels, int[] stride) {
-        Tensor y = p.ops().gelu(p.convolution(x, conv, channels, Part.cube(3), stride, true));
+    private static Tensor step(Cursor p, Tensor x, String conv, String norm, int channels, int[] stride) {
+        Tensor y = p.ops().gelu(p.convolution(x, conv, channels, Cursor.cube(3), stride, true));
         return p.channelsFirst(p.layerNorm(p.channelsLast(y), norm));
     }
 
-    private Tensor reduce(Part part, Tensor x, int stage) {
+    private Tensor reduce(Cursor part, Tensor x, int stage) {
         boolean acdc = variant == Variant.ACDC;
-        int[] kernel = acdc && stage == 0 ? new int[] {1, 3, 3} : Part.cube(3);
-        int[] stride = acdc && stage == 0 ? new int[] {1, 2, 2} : Part.cube(2);
-        int[] padding = acdc && stage != 1 ? new int[] {0, 1, 1} : Part.cube(1);
+        int[] kernel = acdc && stage == 0 ? new int[] {1, 3, 3} : Cursor.cube(3);
+        int[] stride = acdc && stage == 0 ? new int[] {1, 2, 2} : Cursor.cube(2);
+        int[] padding = acdc && stage != 1 ? new int[] {0, 1, 1} : Cursor.cube(1);
         return part.within(p -> {
             Tensor normed = p.channelsFirst(p.layerNorm(p.ops().gelu(x), "norm"));
             return p.channelsLast(
@@ -213,8 +215,8 @@ final class NnFormer extends ZooNetwork {
         });
     }
 
-    private Tensor decode(Part part, Tensor coarse, Tensor skip, int stage, int before, int total) {
-        int[] up = variant == Variant.ACDC && stage == 0 ? new int[] {1, 2, 2} : Part.cube(2);
+    private Tensor decode(Cursor part, Tensor coarse, Tensor skip, int stage, int before, int total) {
+        int[] up = variant == Variant.ACDC && stage == 0 ? new int[] {1, 2, 2} : Cursor.cube(2);
         int[] extra = variant == Variant.ACDC && stage == 2 ? new int[] {1, 0, 0} : new int[3];
         int own = variant == Variant.TUMOR ? heads[stage + 1] : heads[stage];
         Tensor wide = part.within(p -> {
@@ -229,7 +231,7 @@ final class NnFormer extends ZooNetwork {
     }
 
     /** A decoder stage's first block: queries from the upsampled map, keys and values from the skip. */
-    private Tensor join(Part part, Tensor wide, Tensor skip, int stage, int own, double rate) {
+    private Tensor join(Cursor part, Tensor wide, Tensor skip, int stage, int own, double rate) {
         WindowAttention attention = attention(skip.shape(), stage, own, false);
         Tensor attended = part.within(p -> {
             Tensor x = p.ops().add(wide, skip);
@@ -239,14 +241,14 @@ final class NnFormer extends ZooNetwork {
         return mlp(part, attended, rate);
     }
 
-    private Tensor block(Part part, Tensor x, int stage, int own, boolean shifts, double rate) {
+    private Tensor block(Cursor part, Tensor x, int stage, int own, boolean shifts, double rate) {
         WindowAttention attention = attention(x.shape(), stage, own, shifts);
         Tensor attended = part.within(p ->
                 p.ops().add(x, p.dropPath(attention.forward(p.at("attn"), p.layerNorm(x, "norm1"), true), rate)));
         return mlp(part, attended, rate);
     }
 
-    private Tensor mlp(Part part, Tensor x, double rate) {
+    private Tensor mlp(Cursor part, Tensor x, double rate) {
         long c = x.shape()[4];
         return part.within(p -> {
             Tensor inner = p.ops().gelu(p.linear(p.layerNorm(x, "norm2"), "mlp.fc1", 4 * c, true));
@@ -272,7 +274,7 @@ final class NnFormer extends ZooNetwork {
         } else {
             int smallest = Arrays.stream(r).min().orElseThrow();
             if (smallest <= w[0]) {
-                w = Part.cube(smallest);
+                w = Cursor.cube(smallest);
                 shifted = false;
             }
         }

@@ -2,6 +2,8 @@ package org.segformer3d.zoo;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.segformer3d.api.block.PerAxis;
+import org.segformer3d.api.network.InputRule;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.Tensor;
 
@@ -84,12 +86,12 @@ final class SwinUnetr extends ZooNetwork {
     }
 
     @Override
-    SizeRule rule() {
-        return SizeRule.multiplesOf(32, 32, 32).withMoreThan(32L * 32 * 32);
+    public InputRule inputRule() {
+        return InputRule.multiplesOf(PerAxis.of(32)).withMoreThan(32L * 32 * 32);
     }
 
     @Override
-    List<Tensor> forward(Part part, Tensor image) {
+    List<Tensor> forward(Cursor part, Tensor image) {
         List<Tensor> h = encode(part.at("swinViT"), image);
         Tensor e0 = block.forward(part.at("encoder1.layer"), image, feature);
         Tensor e1 = block.forward(part.at("encoder2.layer"), h.get(0), feature);
@@ -101,12 +103,12 @@ final class SwinUnetr extends ZooNetwork {
         x = block.up(part.at("decoder3"), x, e2, 2L * feature);
         x = block.up(part.at("decoder2"), x, e1, feature);
         x = block.up(part.at("decoder1"), x, e0, feature);
-        return List.of(part.convolution(x, "out.conv.conv", out, Part.cube(1), Part.cube(1), true));
+        return List.of(part.convolution(x, "out.conv.conv", out, Cursor.cube(1), Cursor.cube(1), true));
     }
 
     /** Returns the five hidden states, finest first, (B,C,D,H,W). */
-    private List<Tensor> encode(Part part, Tensor image) {
-        int[] stride = Part.cube(patch);
+    private List<Tensor> encode(Cursor part, Tensor image) {
+        int[] stride = Cursor.cube(patch);
         Tensor x = part.convolution(image, "patch_embed.proj", feature, stride, stride, new int[3], true);
         if (patchNorm) {
             x = part.channelsFirst(part.layerNorm(part.channelsLast(x), "patch_embed.norm"));
@@ -117,10 +119,10 @@ final class SwinUnetr extends ZooNetwork {
         int before = 0;
         for (int i = 0; i < STAGES; i++) {
             if (second) {
-                Part stem = part.at("layers" + (i + 1) + "c.0.layer");
+                Cursor stem = part.at("layers" + (i + 1) + "c.0.layer");
                 x = new ConvolutionBlock(false, true).forward(stem, x, (long) feature << i);
             }
-            Part stage = part.at("layers" + (i + 1) + ".0");
+            Cursor stage = part.at("layers" + (i + 1) + ".0");
             Tensor tokens = part.channelsLast(x);
             for (int b = 0; b < depths[i]; b++) {
                 double rate = total == 1 ? 0 : dropPath * (before + b) / (total - 1);
@@ -140,7 +142,7 @@ final class SwinUnetr extends ZooNetwork {
                 : x;
     }
 
-    private Tensor block(Part part, Tensor x, int stage, boolean shifts, double rate) {
+    private Tensor block(Cursor part, Tensor x, int stage, boolean shifts, double rate) {
         WindowAttention attention = attention(x.shape(), stage, shifts);
         Tensor attended = part.within(p -> {
             Tensor y = attention.forward(p.at("attn"), p.layerNorm(x, "norm1"), qkvBias);
@@ -169,7 +171,7 @@ final class SwinUnetr extends ZooNetwork {
     }
 
     /** Joins eight interleaved sub-grids and halves their channels: (B,D,H,W,C) → (B,D/2,H/2,W/2,2C). */
-    private Tensor merge(Part part, Tensor tokens) {
+    private Tensor merge(Cursor part, Tensor tokens) {
         return part.within(p -> {
             Ops ops = p.ops();
             Tensor x = tokens;

@@ -6,7 +6,9 @@ import static org.segformer3d.api.block.ParameterSpec.Role.LINEAR_BIAS;
 import static org.segformer3d.api.block.ParameterSpec.Role.LINEAR_WEIGHT;
 
 import java.util.List;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.Initialization;
+import org.segformer3d.api.network.InputRule;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.Tensor;
 
@@ -74,7 +76,7 @@ final class TransUnet extends ZooNetwork {
     }
 
     @Override
-    boolean accepts(int channels) {
+    boolean accepts(long channels) {
         // one channel is repeated
         return channels == 1 || channels == 3;
     }
@@ -90,14 +92,14 @@ final class TransUnet extends ZooNetwork {
     }
 
     @Override
-    SizeRule rule() {
-        return SizeRule.exactly(1, size, size);
+    public InputRule inputRule() {
+        return InputRule.exactly(new Grid(1, size, size));
     }
 
     @Override
-    List<Tensor> forward(Part part, Tensor image) {
+    List<Tensor> forward(Cursor part, Tensor image) {
         Tensor colours = image.shape()[1] == 1 ? part.ops().concat(1, image, image, image) : image;
-        Part embeddings = part.at("transformer.embeddings");
+        Cursor embeddings = part.at("transformer.embeddings");
         Tensor[] features = new Tensor[3];
         Tensor trunk = residual(embeddings.at("hybrid_model"), colours, features);
         Tensor x = tokens(embeddings, trunk);
@@ -109,8 +111,8 @@ final class TransUnet extends ZooNetwork {
     }
 
     /** Fills the features at a half, a quarter and an eighth of the size, and returns the last block's output. */
-    private Tensor residual(Part part, Tensor image, Tensor[] features) {
-        Part root = part.at("root");
+    private Tensor residual(Cursor part, Tensor image, Tensor[] features) {
+        Cursor root = part.at("root");
         Tensor x = root.ops().relu(root.groupNorm(standardised(root, image, "conv", width, 7, 2), "gn", GROUPS, FINE));
         features[0] = x;
         x = root.ops().maxPool(x, new int[] {1, 3, 3}, new int[] {1, 2, 2});
@@ -132,7 +134,7 @@ final class TransUnet extends ZooNetwork {
         return missing == 0 ? x : ops.pad(ops.pad(x, 3, 0, missing), 4, 0, missing);
     }
 
-    private static Tensor unit(Part part, Tensor x, int middle, int stride) {
+    private static Tensor unit(Cursor part, Tensor x, int middle, int stride) {
         return part.within(p -> {
             Ops ops = p.ops();
             long wide = 4L * middle;
@@ -149,7 +151,7 @@ final class TransUnet extends ZooNetwork {
     }
 
     /** A convolution without bias whose kernels are brought to mean 0 and variance 1 at every use. */
-    private static Tensor standardised(Part part, Tensor x, String name, long channels, int edge, int stride) {
+    private static Tensor standardised(Cursor part, Tensor x, String name, long channels, int edge, int stride) {
         long in = x.shape()[1];
         long values = in * edge * edge;
         return part.within(p -> {
@@ -166,7 +168,7 @@ final class TransUnet extends ZooNetwork {
         });
     }
 
-    private Tensor tokens(Part p, Tensor trunk) {
+    private Tensor tokens(Cursor p, Tensor trunk) {
         long in = trunk.shape()[1];
         Tensor weight =
                 p.weight("patch_embeddings.weight", CONV_WEIGHT, p.start().weight(in), hidden, in, 1, 1);
@@ -177,7 +179,7 @@ final class TransUnet extends ZooNetwork {
         return p.dropout(p.ops().add(patches, positions), DROPOUT);
     }
 
-    private Tensor transformer(Part part, Tensor x) {
+    private Tensor transformer(Cursor part, Tensor x) {
         Tensor attended = part.within(p -> {
             Tensor y = p.layerNorm(x, "attention_norm", FINE);
             Tensor q = Attention.heads(p.ops(), p.linear(y, "attn.query", hidden, true), heads);
@@ -193,7 +195,7 @@ final class TransUnet extends ZooNetwork {
         });
     }
 
-    private static Tensor xavier(Part p, Tensor x, String name, long to) {
+    private static Tensor xavier(Cursor p, Tensor x, String name, long to) {
         long from = x.shape()[2];
         Initialization weight = new Initialization.Uniform(Math.sqrt(6.0 / (from + to)));
         return p.ops()
@@ -203,7 +205,7 @@ final class TransUnet extends ZooNetwork {
                         p.weight(name + ".bias", LINEAR_BIAS, new Initialization.Normal(FINE), to));
     }
 
-    private Tensor decode(Part part, Tensor map, Tensor[] features) {
+    private Tensor decode(Cursor part, Tensor map, Tensor[] features) {
         Tensor x = convolved(part.at("decoder"), map, "conv_more", MORE);
         for (int j = 0; j < BLOCKS; j++) {
             Tensor coarse = x;
@@ -221,11 +223,11 @@ final class TransUnet extends ZooNetwork {
     }
 
     /** Convolution 3² without bias, BatchNorm, ReLU. */
-    private static Tensor convolved(Part p, Tensor x, String name, long channels) {
+    private static Tensor convolved(Cursor p, Tensor x, String name, long channels) {
         return p.ops().relu(p.batchNorm(flat(p, x, name + ".0", channels, false), name + ".1"));
     }
 
-    private static Tensor flat(Part p, Tensor x, String name, long channels, boolean bias) {
+    private static Tensor flat(Cursor p, Tensor x, String name, long channels, boolean bias) {
         long in = x.shape()[1];
         Tensor weight = p.weight(name + ".weight", CONV_WEIGHT, p.start().weight(9 * in), channels, in, 3, 3);
         return p.ops()
@@ -233,7 +235,7 @@ final class TransUnet extends ZooNetwork {
                         x,
                         p.ops().reshape(weight, channels, in, 1, 3, 3),
                         bias ? p.weight(name + ".bias", CONV_BIAS, p.start().bias(9 * in), channels) : null,
-                        Part.cube(1),
+                        Cursor.cube(1),
                         new int[] {0, 1, 1},
                         1);
     }

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.segformer3d.api.block.Initialization;
+import org.segformer3d.api.block.PerAxis;
+import org.segformer3d.api.network.InputRule;
 import org.segformer3d.api.tensor.Tensor;
 
 /**
@@ -11,7 +13,7 @@ import org.segformer3d.api.tensor.Tensor;
  * residual blocks. The configuration is a plan's {@code arch_kwargs} with the numbers of channels and classes.
  */
 final class UNet extends ZooNetwork {
-    private static final int[] ONE = Part.cube(1);
+    private static final int[] ONE = Cursor.cube(1);
 
     private final boolean residual;
     private final int in;
@@ -125,20 +127,20 @@ final class UNet extends ZooNetwork {
     }
 
     @Override
-    SizeRule rule() {
-        long[] multiple = {1, 1, 1};
+    public InputRule inputRule() {
+        int[] multiple = {1, 1, 1};
         for (int[] stride : strides) {
             for (int axis = 0; axis < 3; axis++) {
                 multiple[axis] *= stride[axis];
             }
         }
-        return SizeRule.multiplesOf(multiple);
+        return InputRule.multiplesOf(new PerAxis(multiple[0], multiple[1], multiple[2]));
     }
 
     @Override
-    List<Tensor> forward(Part part, Tensor image) {
+    List<Tensor> forward(Cursor part, Tensor image) {
         List<Tensor> skips = encode(part.at("encoder"), image);
-        Part p = part.at("decoder");
+        Cursor p = part.at("decoder");
         List<Tensor> heads = new ArrayList<>();
         Tensor x = skips.get(stages - 1);
         for (int s = 0; s < stages - 1; s++) {
@@ -165,7 +167,7 @@ final class UNet extends ZooNetwork {
     }
 
     /** Every head is in the files and counted, but only those whose logits are asked for are computed. */
-    private Tensor head(Part p, Tensor x, String name, long channels, boolean used) {
+    private Tensor head(Cursor p, Tensor x, String name, long channels, boolean used) {
         if (used) {
             return p.convolution(x, name, out, ONE, ONE, true);
         }
@@ -182,7 +184,7 @@ final class UNet extends ZooNetwork {
         return null;
     }
 
-    private List<Tensor> encode(Part part, Tensor image) {
+    private List<Tensor> encode(Cursor part, Tensor image) {
         List<Tensor> skips = new ArrayList<>();
         Tensor x = residual ? unit(part.at("stem.convs.0"), image, features[0], kernels[0], ONE) : image;
         for (int s = 0; s < stages; s++) {
@@ -198,19 +200,19 @@ final class UNet extends ZooNetwork {
     }
 
     /** Convolution, norm, leaky ReLU. */
-    private Tensor unit(Part part, Tensor x, int channels, int[] kernel, int[] stride) {
+    private Tensor unit(Cursor part, Tensor x, int channels, int[] kernel, int[] stride) {
         return part.within(
                 p -> p.ops().leakyRelu(normed(p, x, channels, kernel, stride, bias, Initialization.ONE), slope));
     }
 
     private Tensor normed(
-            Part p, Tensor x, int channels, int[] kernel, int[] stride, boolean biased, Initialization scale) {
+            Cursor p, Tensor x, int channels, int[] kernel, int[] stride, boolean biased, Initialization scale) {
         Tensor y = p.convolution(x, "conv", channels, kernel, stride, biased);
         return p.instanceNorm(dropped(p, y), "norm", scale, epsilon);
     }
 
     /** Drops whole channels. */
-    private Tensor dropped(Part p, Tensor x) {
+    private Tensor dropped(Cursor p, Tensor x) {
         if (dropout == 0 || !p.ops().pass().training()) {
             return x;
         }
@@ -228,7 +230,7 @@ final class UNet extends ZooNetwork {
     }
 
     /** act(norm(conv2 act(norm(conv1 x))) + r); where the stride isn't 1, r is pooled first. */
-    private Tensor block(Part part, Tensor x, int channels, int[] kernel, int[] stride) {
+    private Tensor block(Cursor part, Tensor x, int channels, int[] kernel, int[] stride) {
         return part.within(p -> {
             Tensor first = unit(p.at("conv1"), x, channels, kernel, stride);
             // starts at 0, so that a block begins as its skip
@@ -242,7 +244,7 @@ final class UNet extends ZooNetwork {
         });
     }
 
-    private static Tensor pooled(Part p, Tensor x, int[] s) {
+    private static Tensor pooled(Cursor p, Tensor x, int[] s) {
         long[] n = x.shape();
         long d = n[2] / s[0];
         long h = n[3] / s[1];

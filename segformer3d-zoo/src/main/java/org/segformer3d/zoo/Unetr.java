@@ -8,7 +8,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.Initialization;
+import org.segformer3d.api.network.InputRule;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Tensor;
@@ -96,13 +98,13 @@ final class Unetr extends ZooNetwork {
     }
 
     @Override
-    SizeRule rule() {
-        return SizeRule.exactly(size);
+    public InputRule inputRule() {
+        return InputRule.exactly(new Grid(size[0], size[1], size[2]));
     }
 
     @Override
-    List<Tensor> forward(Part part, Tensor image) {
-        Part vit = part.at("vit");
+    List<Tensor> forward(Cursor part, Tensor image) {
+        Cursor vit = part.at("vit");
         Tensor x = embed(vit.at("patch_embedding"), image);
         Tensor[] outputs = new Tensor[BLOCKS];
         for (int i = 0; i < BLOCKS; i++) {
@@ -119,10 +121,10 @@ final class Unetr extends ZooNetwork {
         Tensor d4 = block.up(part.at("decoder4"), d5, e3, 4L * feature);
         Tensor d3 = block.up(part.at("decoder3"), d4, e2, 2L * feature);
         Tensor d2 = block.up(part.at("decoder2"), d3, e1, feature);
-        return List.of(part.convolution(d2, "out.conv.conv", out, Part.cube(1), Part.cube(1), true));
+        return List.of(part.convolution(d2, "out.conv.conv", out, Cursor.cube(1), Cursor.cube(1), true));
     }
 
-    private Tensor embed(Part p, Tensor image) {
+    private Tensor embed(Cursor p, Tensor image) {
         long tokens = 1;
         for (int axis = 0; axis < 3; axis++) {
             tokens *= size[axis] / PATCH;
@@ -130,12 +132,12 @@ final class Unetr extends ZooNetwork {
         Tensor patches = perceptron
                 ? project(p, cubes(p.ops(), image))
                 : p.tokens(p.convolution(
-                        image, "patch_embeddings", hidden, Part.cube(PATCH), Part.cube(PATCH), NO_PADDING, true));
+                        image, "patch_embeddings", hidden, Cursor.cube(PATCH), Cursor.cube(PATCH), NO_PADDING, true));
         Tensor positions = p.weight("position_embeddings", LINEAR_WEIGHT, NORMAL, 1, tokens, hidden);
         return p.dropout(p.ops().add(patches, positions), dropout);
     }
 
-    private Tensor project(Part p, Tensor cubes) {
+    private Tensor project(Cursor p, Tensor cubes) {
         long values = cubes.shape()[2];
         return p.ops()
                 .linear(
@@ -155,7 +157,7 @@ final class Unetr extends ZooNetwork {
                 ops.permute(cut, 0, 2, 4, 6, 3, 5, 7, 1), batch, d * h * w, (long) PATCH * PATCH * PATCH * in);
     }
 
-    private Tensor transformer(Part part, Tensor x) {
+    private Tensor transformer(Cursor part, Tensor x) {
         // it exists in the files, is counted and takes no part
         part.scale("norm_cross_attn", hidden);
         part.shift("norm_cross_attn", hidden);
@@ -167,26 +169,26 @@ final class Unetr extends ZooNetwork {
         });
     }
 
-    private Tensor attention(Part p, Tensor x) {
+    private Tensor attention(Cursor p, Tensor x) {
         Tensor[] qkv = Attention.split(p.ops(), p.linear(x, "qkv", 3L * hidden, qkvBias), 3, heads);
         Tensor attended = Attention.attend(p.ops(), qkv[0], qkv[1], qkv[2], null, dropout);
         return p.dropout(p.linear(attended, "out_proj", hidden, true), dropout);
     }
 
-    private Tensor map(Part p, Tensor tokens) {
+    private Tensor map(Cursor p, Tensor tokens) {
         return p.map(tokens, size[0] / PATCH, size[1] / PATCH, size[2] / PATCH);
     }
 
     /** Doubles a map of tokens once, and as often again as there are further steps. */
-    private Tensor widen(Part part, Tensor tokens, long channels, int steps) {
-        Tensor x = part.up(tokens, "transp_conv_init.conv", channels, Part.cube(2), NO_PADDING, false);
+    private Tensor widen(Cursor part, Tensor tokens, long channels, int steps) {
+        Tensor x = part.up(tokens, "transp_conv_init.conv", channels, Cursor.cube(2), NO_PADDING, false);
         for (int j = 0; j < steps; j++) {
             String name = "blocks." + j;
             if (convBlock) {
-                Tensor wide = part.up(x, name + ".0.conv", channels, Part.cube(2), NO_PADDING, false);
+                Tensor wide = part.up(x, name + ".0.conv", channels, Cursor.cube(2), NO_PADDING, false);
                 x = block.forward(part.at(name + ".1"), wide, channels);
             } else {
-                x = part.up(x, name + ".conv", channels, Part.cube(2), NO_PADDING, false);
+                x = part.up(x, name + ".conv", channels, Cursor.cube(2), NO_PADDING, false);
             }
         }
         return x;

@@ -28,7 +28,7 @@ record WindowAttention(
         double dropout) {
 
     /** Attends within (B,D,H,W,C): qkv, attention, proj. */
-    Tensor forward(Part part, Tensor x, boolean qkvBias) {
+    Tensor forward(Cursor part, Tensor x, boolean qkvBias) {
         return part.within(p -> {
             Tensor cut = windows.cut(p.ops(), x);
             Tensor[] qkv = Attention.split(p.ops(), p.linear(cut, "qkv", 3 * x.shape()[4], qkvBias), 3, heads);
@@ -37,7 +37,7 @@ record WindowAttention(
     }
 
     /** Attends from one map to another, both (B,D,H,W,C): the queries are the first one's tokens themselves. */
-    Tensor forward(Part part, Tensor queries, Tensor x) {
+    Tensor forward(Cursor part, Tensor queries, Tensor x) {
         return part.within(p -> {
             Tensor q = Attention.heads(p.ops(), windows.cut(p.ops(), queries), heads);
             Tensor[] kv =
@@ -46,14 +46,14 @@ record WindowAttention(
         });
     }
 
-    private Tensor attend(Part p, Tensor q, Tensor k, Tensor v) {
+    private Tensor attend(Cursor p, Tensor q, Tensor k, Tensor v) {
         Tensor attended = Attention.attend(p.ops(), q, k, v, bias(p, q.shape()), attentionDropout);
         long c = attended.shape()[3];
         return windows.join(p.ops(), p.dropout(p.linear(attended, "proj", c, true), dropout));
     }
 
     /** Returns what is added to the scores, broadcast to (B,windows,heads,tokens,tokens). */
-    private Tensor bias(Part p, long[] query) {
+    private Tensor bias(Cursor p, long[] query) {
         Ops ops = p.ops();
         long n = query[3];
         Tensor rows = p.weight(

@@ -3,9 +3,12 @@ package org.segformer3d.zoo;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.segformer3d.api.block.BlockParameters;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.ops.CountingOps;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
@@ -14,11 +17,15 @@ import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
 
-/** What the networks of this module have in common. */
-abstract class ZooNetwork {
+/**
+ * What the networks of this module have in common. A subclass says what it computes; its parameters are what it asks for while it computes
+ * on shapes alone.
+ */
+abstract class ZooNetwork implements Network {
     private final String architecture;
     private final Start start;
     private final Keys keys;
+    private List<ParameterSpec> parameters;
 
     ZooNetwork(String architecture, Start start, Keys keys) {
         this.architecture = architecture;
@@ -26,24 +33,17 @@ abstract class ZooNetwork {
         this.keys = keys;
     }
 
-    public abstract int inChannels();
+    /** Computes logits (B,K,D,H,W) of a checked input (B,C,D,H,W), finest first. */
+    abstract List<Tensor> forward(Cursor cursor, Tensor image);
 
-    public abstract int numClasses();
-
-    abstract SizeRule rule();
-
-    boolean accepts(int channels) {
+    /** Returns whether an input may have so many channels. */
+    boolean accepts(long channels) {
         return channels == inChannels();
     }
 
-    abstract List<Tensor> forward(Part part, Tensor image);
-
-    /** Returns all entries of the state dict, in the order of computation. */
-    public List<ParameterSpec> parameters() {
-        long[] size = rule().example();
-        Map<String, ParameterSpec> asked = new LinkedHashMap<>();
-        trace(asked, new CountingOps(Pass.INFERENCE), 1, inChannels(), size[0], size[1], size[2]);
-        return List.copyOf(asked.values());
+    /** Returns whether the network is for slices, (B,C,H,W). */
+    boolean isFlat() {
+        return false;
     }
 
     /** Returns whether an entry of a file says nothing that the others don't: a second name, or numbers that follow from the configuration. */
@@ -56,8 +56,35 @@ abstract class ZooNetwork {
         return Map.of();
     }
 
-    /** Returns weights as this network names them, made of what the original's files hold. */
-    public StateDict adapt(StateDict file) {
+    @Override
+    public final String architecture() {
+        return architecture;
+    }
+
+    @Override
+    public final Map<String, Object> toMap() {
+        return keys.read();
+    }
+
+    @Override
+    public final synchronized List<ParameterSpec> parameters() {
+        if (parameters == null) {
+            Map<String, ParameterSpec> asked = new LinkedHashMap<>();
+            Weights weights = spec -> {
+                asked.put(spec.name(), spec);
+                return CountingOps.shaped(spec.dims());
+            };
+            Grid size = inputRule().nearest(new Grid(1, 1, 1));
+            forward(
+                    new Cursor(new CountingOps(Pass.INFERENCE), weights, start, ""),
+                    CountingOps.shaped(1, inChannels(), size.depth(), size.height(), size.width()));
+            parameters = List.copyOf(asked.values());
+        }
+        return parameters;
+    }
+
+    @Override
+    public final StateDict adapt(StateDict file) {
         Map<String, HostTensor> tensors = new LinkedHashMap<>();
         file.tensors().forEach((name, tensor) -> {
             if (!isRedundant(name)) {
@@ -68,44 +95,42 @@ abstract class ZooNetwork {
         return StateDict.of(tensors);
     }
 
-    /** Computes logits, finest first. */
-    public List<Tensor> forward(Ops ops, BlockParameters parameters, Tensor input) {
+    @Override
+    public final List<Tensor> forward(Ops ops, BlockParameters weights, Tensor input) {
         long[] shape = input.shape();
-        boolean flat = shape.length == 4;
-        if (shape.length != 5 && !(flat && isFlat()) || !accepts((int) shape[1])) {
-            throw new IllegalArgumentException(architecture + ": found an input of shape " + Shapes.text(shape)
-                    + ", expected (B," + inChannels() + (isFlat() ? ",H,W)" : ",D,H,W)"));
+        boolean flat = shape.length == 4 && isFlat();
+        if (shape.length != 5 && !flat || !accepts(shape[1])) {
+            throw new IllegalArgumentException(
+                    "input: found shape " + Shapes.text(shape) + ", expected (B," + inChannels() + ",D,H,W)");
         }
         long depth = flat ? 1 : shape[2];
         long height = shape[shape.length - 2];
         long width = shape[shape.length - 1];
-        rule().check(architecture, depth, height, width);
-        Tensor volume = flat ? ops.reshape(input, shape[0], shape[1], 1, height, width) : input;
-        List<Tensor> logits = forward(new Part(ops, spec -> parameters.get(spec.name()), start, ""), volume);
+        inputRule().check(architecture, new Grid((int) depth, (int) height, (int) width));
+        Tensor volume = flat ? ops.reshape(input, shape[0], shape[1], depth, height, width) : input;
+        List<Tensor> logits = forward(new Cursor(ops, spec -> weights.get(spec.name()), start, ""), volume);
         return flat
                 ? logits.stream()
-                        .map(x -> ops.reshape(x, x.shape()[0], x.shape()[1], x.shape()[3], x.shape()[4]))
+                        .map(x -> ops.reshape(x, shape[0], numClasses(), height, width))
                         .toList()
                 : logits;
     }
 
-    /** Returns whether the network is for slices, (B,C,H,W). */
-    boolean isFlat() {
-        return false;
+    /** Two networks are equal when their architectures and configurations are. */
+    @Override
+    public final boolean equals(Object other) {
+        return other instanceof ZooNetwork that
+                && architecture.equals(that.architecture)
+                && toMap().equals(that.toMap());
     }
 
-    /** Returns the multiply-accumulates for an input (B,C,D,H,W). */
-    public CountingOps.Macs macs(long... input) {
-        CountingOps ops = new CountingOps(Pass.INFERENCE);
-        trace(new LinkedHashMap<>(), ops, input);
-        return ops.macs();
+    @Override
+    public final int hashCode() {
+        return Objects.hash(architecture, toMap());
     }
 
-    private void trace(Map<String, ParameterSpec> asked, Ops ops, long... input) {
-        Weights weights = spec -> {
-            asked.put(spec.name(), spec);
-            return CountingOps.shaped(spec.dims());
-        };
-        forward(new Part(ops, weights, start, ""), CountingOps.shaped(input));
+    @Override
+    public final String toString() {
+        return architecture + " " + toMap();
     }
 }

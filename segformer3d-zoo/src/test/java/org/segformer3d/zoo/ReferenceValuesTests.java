@@ -21,6 +21,8 @@ import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.network.Architectures;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.ops.Tape;
@@ -38,11 +40,11 @@ class ReferenceValuesTests {
     private static final Path FOLDER = Path.of(System.getProperty("segformer3d.shared", "../shared"), "zoo");
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private record Recorded(ZooNetwork network, StateDict weights) {
+    private record Recorded(Network network, StateDict weights) {
         @SuppressWarnings("unchecked")
         static Recorded read(String name) throws IOException {
             JsonNode node = JSON.readTree(FOLDER.resolve(name + ".json").toFile());
-            ZooNetwork network = Zoo.network(
+            Network network = Architectures.network(
                     node.path("model_name").asText(), JSON.convertValue(node.path("model_parameters"), Map.class));
             return new Recorded(network, network.adapt(WeightFiles.read(FOLDER.resolve(name + ".pt"))));
         }

@@ -6,6 +6,7 @@ import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.weights.StateDict;
 
 /**
  * What a network computes, without its weights: immutable, and the same on every backend. Two networks are equal when their architectures
@@ -28,6 +29,16 @@ public interface Network {
 
     /** Returns every entry of the state dict under its full name, in the order of computation. */
     List<ParameterSpec> parameters();
+
+    /**
+     * Returns weights under this network's names, made of what a file of its original implementation holds: without second names and numbers
+     * that follow from the configuration, with what older files lack. Whether they fit is for the reader of the result to check.
+     *
+     * @param file any entries, never {@code null}
+     */
+    default StateDict adapt(StateDict file) {
+        return file;
+    }
 
     /** Returns what spatial sizes of an input it takes. */
     InputRule inputRule();

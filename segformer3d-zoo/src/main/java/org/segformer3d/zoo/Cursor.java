@@ -19,19 +19,19 @@ import org.segformer3d.api.ops.BatchNormState;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.Tensor;
 
-/** One part of a network while it computes: operations, where weights come from, and what stands before their names. */
-record Part(Ops ops, Weights weights, Start start, String prefix) {
+/** Where in a network a computation is: operations, where weights come from, and what stands before their names. */
+record Cursor(Ops ops, Weights weights, Start start, String prefix) {
     private static final double EPSILON = 1e-5;
     private static final double MOMENTUM = 0.1;
 
     /** Returns the part one level deeper: {@code at("mlp")} names its weights {@code mlp.…}. */
-    Part at(String name) {
-        return new Part(ops, weights, start, prefix + name + ".");
+    Cursor at(String name) {
+        return new Cursor(ops, weights, start, prefix + name + ".");
     }
 
     /** Computes something whose intermediate results are given back at its end. */
-    Tensor within(Function<Part, Tensor> body) {
-        return ops.part(inner -> body.apply(new Part(inner, weights, start, prefix)));
+    Tensor within(Function<Cursor, Tensor> body) {
+        return ops.part(inner -> body.apply(new Cursor(inner, weights, start, prefix)));
     }
 
     Tensor weight(String name, Role role, Initialization initialization, long... shape) {
