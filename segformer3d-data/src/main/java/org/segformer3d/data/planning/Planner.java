@@ -1,10 +1,12 @@
 package org.segformer3d.data.planning;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.PerAxis;
 import org.segformer3d.api.config.ConfigException;
@@ -12,7 +14,8 @@ import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.data.preprocessing.Interpolation;
 import org.segformer3d.data.preprocessing.Normalization;
-import org.segformer3d.data.preprocessing.Normalization.ClipRange;
+import org.segformer3d.data.preprocessing.Normalization.Kind;
+import org.segformer3d.data.preprocessing.Normalization.Rule;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec.BetweenSlices;
 import org.segformer3d.data.preprocessing.PreprocessingSpec.Cropping;
@@ -29,8 +32,9 @@ import org.segformer3d.data.preprocessing.PreprocessingSpec.Orienting;
  *       its network computes at full resolution; this one's logits have a plane every stride voxels, and its deepest stage would have a
  *       single one.
  *   <li>Resampling: cubic for images, linear masks for labels; slices by themselves where they are far apart.
- *   <li>Normalisation: CT is clipped to the 0.5th and 99.5th percentile of the labelled voxels and scaled by their mean and deviation;
- *       everything else by each scan's own, over nonzero voxels where cutting off empty borders removes a quarter or more.
+ *   <li>Normalisation: each channel by its name. CT is clipped to the 0.5th and 99.5th percentile of the labelled voxels and scaled by their
+ *       mean and deviation; {@code noNorm}, {@code rescale_to_0_1} and {@code rgb_to_0_1} say it themselves; all others by each scan's
+ *       own figures, over nonzero voxels where cutting off empty borders removes a quarter or more.
  *   <li>Patch: as large as the median scan, at most (and at least what the network pads its input to); the axis that covers most of it shrinks until two patches fit the memory.
  *   <li>Batch: what fits, at least 2, at most what holds a twentieth of all training voxels.
  * </ul>
@@ -173,23 +177,39 @@ public final class Planner {
         return spacing;
     }
 
+    /** Chooses each channel's rule by its name, as nnU-Net does. */
     private static Normalization normalization(Fingerprint fingerprint, Map<String, Object> reasons) {
-        boolean ct =
-                fingerprint.channels().stream().anyMatch(name -> name.strip().equalsIgnoreCase("CT"));
-        if (ct && !fingerprint.intensities().isEmpty()) {
-            reasons.put(
-                    "normalization",
-                    "CT: clipped to the 0.5th and 99.5th percentile of labelled voxels, then z-scored");
-            return Normalization.clipZScore(fingerprint.intensities().stream()
-                    .map(Intensities::clipRange)
-                    .toArray(ClipRange[]::new));
+        boolean cropped = fingerprint.medianKept() < CROPPING_MATTERS;
+        List<Rule> rules = new ArrayList<>();
+        Map<String, Object> why = new LinkedHashMap<>();
+        for (int c = 0; c < fingerprint.channels().size(); c++) {
+            String name = fingerprint.channels().get(c);
+            Optional<Kind> named = ChannelNames.kind(name);
+            boolean known = !fingerprint.intensities().isEmpty();
+            Kind kind = named.filter(one -> known || one != Kind.CLIP_Z_SCORE)
+                    .orElse(cropped ? Kind.Z_SCORE_NONZERO : Kind.Z_SCORE);
+            rules.add(new Rule(
+                    kind,
+                    kind == Kind.CLIP_Z_SCORE
+                            ? Optional.of(fingerprint.intensities().get(c).clipRange())
+                            : Optional.empty()));
+            why.put(
+                    c + " " + name.strip(),
+                    reason(kind) + (named.isPresent() && named.get() != kind ? ", as no voxel is labelled" : ""));
         }
-        if (fingerprint.medianKept() < CROPPING_MATTERS) {
-            reasons.put("normalization", "cutting off empty borders matters, so only nonzero voxels count");
-            return Normalization.zScoreNonzero();
-        }
-        reasons.put("normalization", "each scan by its own mean and deviation");
-        return Normalization.zScore();
+        reasons.put("normalization", why);
+        return new Normalization(rules);
+    }
+
+    private static String reason(Kind kind) {
+        return switch (kind) {
+            case CLIP_Z_SCORE -> "clipped to the 0.5th and 99.5th percentile of labelled voxels, then z-scored";
+            case Z_SCORE_NONZERO -> "each scan by itself, nonzero voxels only, as cutting off empty borders matters";
+            case Z_SCORE -> "each scan by its own mean and deviation";
+            case NONE -> "left as it is, as its name says";
+            case MIN_MAX, MIN_MAX_SLICES -> "each scan to 0 … 1, as its name says";
+            case RGB_TO_0_1 -> "divided by 255, as its name says";
+        };
     }
 
     private Grid patch(double[] median) {

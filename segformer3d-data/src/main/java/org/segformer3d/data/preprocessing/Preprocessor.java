@@ -78,8 +78,12 @@ public final class Preprocessor {
             for (int c = 0; c < volume.channels(); c++, channel++) {
                 // Cutting before orienting and one channel at a time: a BraTS scan is 143 MB, and this needs a quarter
                 // more of it.
-                float[] values =
-                        way.inputBox().cut(sliced(volume, c), ofSlices() ? 0 : c * inputSize.tokens(), inputSize);
+                boolean slices = spec.normalization().isOfSlices(channel);
+                float[] values = way.inputBox()
+                        .cut(
+                                slices ? sliced(volume, c) : volume.values(),
+                                slices ? 0 : c * inputSize.tokens(),
+                                inputSize);
                 values = way.oriented(values);
                 normalize(values, 0, values.length, channel);
                 image.floatBuffer().put(channel * size.tokens(), way.resampler().apply(values));
@@ -114,7 +118,7 @@ public final class Preprocessor {
         IntStream.range(0, prepared.length).parallel().forEach(channel -> {
             float[] values = inputs.get(channel).values();
             int from = inputs.get(channel).offset();
-            if (ofSlices()) {
+            if (spec.normalization().isOfSlices(channel)) {
                 Normalization.applyToSlices(values, from, inputSize.tokens(), inputSize.width());
             }
             boolean whole = way.inputBox().equals(Box.whole(inputSize));
@@ -139,15 +143,8 @@ public final class Preprocessor {
         return new PreparedScan(Arrays.asList(prepared), way.restoration());
     }
 
-    private boolean ofSlices() {
-        return spec.normalization().isOfSlices();
-    }
-
-    /** Returns the array to take a channel from: the volume's own, or where slices are normalised a copy with just that channel. */
-    private float[] sliced(Volume volume, int channel) {
-        if (!ofSlices()) {
-            return volume.values();
-        }
+    /** Returns a copy of one channel with its slices normalised. */
+    private static float[] sliced(Volume volume, int channel) {
         Grid size = volume.geometry().size();
         float[] values = Arrays.copyOfRange(volume.values(), channel * size.tokens(), (channel + 1) * size.tokens());
         Normalization.applyToSlices(values, 0, values.length, size.width());
@@ -155,7 +152,7 @@ public final class Preprocessor {
     }
 
     private void normalize(float[] values, int from, int count, int channel) {
-        if (!ofSlices()) {
+        if (!spec.normalization().isOfSlices(channel)) {
             spec.normalization().apply(values, from, count, channel);
         }
     }

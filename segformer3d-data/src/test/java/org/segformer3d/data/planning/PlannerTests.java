@@ -97,6 +97,38 @@ class PlannerTests {
         }
 
         @Test
+        void normalises_each_channel_by_its_name() {
+            List<CaseExtent> cases = List.of(new CaseExtent("a", new Grid(40, 50, 60), List.of(1.0, 1.0, 1.0), 0.5));
+            List<String> channels = List.of("PET", " ct", "noNorm", "RESCALE_TO_0_1", "rgb_to_0_1", "zscore");
+            List<Intensities> intensities = new ArrayList<>(java.util.Collections.nCopies(6, SOFT_TISSUE));
+            Plan plan = plan(new Fingerprint(channels, cases, intensities, Map.of(1, 1)), 8);
+            assertThat(plan.preprocessing().normalization().toConfig())
+                    .isEqualTo(List.of(
+                            "z_score_nonzero",
+                            Map.of(
+                                    "kind", "clip_z_score",
+                                    "lower", List.of(-160.0),
+                                    "upper", List.of(240.0),
+                                    "mean", List.of(80.0),
+                                    "std", List.of(140.0)),
+                            "none",
+                            "min_max",
+                            "rgb_to_0_1",
+                            "z_score_nonzero"));
+            assertThat(plan.reasons().get("normalization").toString())
+                    .contains("0 PET=", "1 ct=clipped", "2 noNorm=left as it is", "3 RESCALE_TO_0_1=", "5 zscore=");
+            assertThat(Plan.fromMap(plan.toMap()).preprocessing()).isEqualTo(plan.preprocessing());
+        }
+
+        @Test
+        void says_so_where_ct_has_no_labelled_voxel() {
+            List<CaseExtent> cases = List.of(new CaseExtent("a", new Grid(40, 50, 60), List.of(1.0, 1.0, 1.0), 1));
+            Plan plan = plan(new Fingerprint(List.of("CT"), cases, List.of(), Map.of()), 8);
+            assertThat(plan.preprocessing().normalization()).isEqualTo(Normalization.zScore());
+            assertThat(plan.reasons().get("normalization").toString()).contains("no voxel is labelled");
+        }
+
+        @Test
         void counts_nonzero_voxels_only_where_borders_are_mostly_empty() {
             Plan plan = plan(fingerprint("T1", 0.3, List.of(1.0, 1.0, 1.0), new Grid(140, 170, 140)), 8);
             assertThat(plan.preprocessing().normalization()).isEqualTo(Normalization.zScoreNonzero());

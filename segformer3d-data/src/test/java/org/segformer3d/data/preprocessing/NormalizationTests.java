@@ -90,6 +90,35 @@ class NormalizationTests {
     }
 
     @Test
+    void each_channel_may_have_a_rule_of_its_own() {
+        Normalization mixed = Normalization.fromConfig(List.of(
+                Map.of("kind", "clip_z_score", "lower", -100, "upper", 200, "mean", 50, "std", 10),
+                "none",
+                "min_max",
+                "rgb_to_0_1",
+                "z_score"));
+        float[] values = {-1000, 50, 3000, 5, 6, 7, 10, 20, 30, 0, 51, 255, -1, 0, 1};
+        for (int channel = 0; channel < 5; channel++) {
+            mixed.apply(values, channel * 3, 3, channel);
+        }
+        float one = (float) Math.sqrt(1.5);
+        assertThat(values).containsExactly(-15, 0, 15, 5, 6, 7, 0, 0.5f, 1, 0, 0.2f, 1, -one, 0, one);
+        assertThat(Normalization.fromConfig(mixed.toConfig())).isEqualTo(mixed);
+        assertThatThrownBy(() -> mixed.apply(values, 0, 3, 5)).hasMessageContainingAll("5 channels", "channel 6");
+        mixed.requireFor(5);
+        assertThatThrownBy(() -> mixed.requireFor(2))
+                .isInstanceOf(ConfigException.class)
+                .hasMessageContainingAll("5 channels", "or 2");
+    }
+
+    @Test
+    void equal_rules_are_one() {
+        assertThat(Normalization.fromConfig(List.of("z_score", "z_score"))).isEqualTo(Normalization.zScore());
+        assertThat(Normalization.fromConfig(List.of("z_score", "z_score")).toConfig())
+                .isEqualTo("z_score");
+    }
+
+    @Test
     void changes_only_the_given_channel() {
         float[] values = {5, 7, 1, 3, 9, 11};
         Normalization.minMax().apply(values, 2, 2, 0);
@@ -102,7 +131,7 @@ class NormalizationTests {
         for (float constant : new float[] {0, 0.1f, -7, 1.7e6f, 1e-30f}) {
             float[] values = new float[1000];
             Arrays.fill(values, constant);
-            new Normalization(kind, List.of()).apply(values, 0, values.length, 0);
+            Normalization.of(kind).apply(values, 0, values.length, 0);
             assertThat(values).as("%s", constant).containsOnly(0);
         }
     }
@@ -126,6 +155,18 @@ class NormalizationTests {
         assertThatThrownBy(() -> Normalization.fromConfig("zscore"))
                 .isInstanceOf(ConfigException.class)
                 .hasMessageContaining("did you mean 'z_score'");
+        assertThatThrownBy(() -> Normalization.fromConfig(List.of("z_score", "noNorm")))
+                .hasMessageContainingAll("normalization[1]", "noNorm", "none");
+        assertThatThrownBy(() -> Normalization.fromConfig(List.of())).hasMessageContaining("one for all channels");
+        assertThatThrownBy(() -> Normalization.fromConfig(List.of(
+                        "none",
+                        Map.of(
+                                "kind", "clip_z_score",
+                                "lower", List.of(1, 2),
+                                "upper", List.of(3, 4),
+                                "mean", List.of(1, 2),
+                                "std", List.of(1, 2)))))
+                .hasMessageContainingAll("normalization[1]", "2 channels");
         assertThatThrownBy(() -> Normalization.fromConfig("clip_z_score")).hasMessageContaining("lower, upper");
         assertThatThrownBy(() -> Normalization.fromConfig(Map.of("kind", "clip_z_score", "lower", 1)))
                 .hasMessageContainingAll("normalization.upper", "nothing");

@@ -173,6 +173,15 @@ public final class ExperimentConfig {
         return resolve(changed, changed, "plan", Path.of("").toAbsolutePath());
     }
 
+    /**
+     * Returns whether this experiment, or the plan that was applied to it, says what a key holds, rather than its default.
+     *
+     * @param key dotted path; it may lead into the value of a key that holds a map
+     */
+    public boolean states(String key) {
+        return given(key) != null;
+    }
+
     private Object given(String path) {
         Object at = given;
         for (String name : path.split("\\.")) {

@@ -24,11 +24,14 @@ import org.segformer3d.data.loading.CachedCases;
 import org.segformer3d.data.loading.CaseSource;
 import org.segformer3d.data.loading.FileCases;
 import org.segformer3d.data.loading.StoredCases;
+import org.segformer3d.data.planning.ChannelNames;
 import org.segformer3d.data.preprocessing.Preprocessor;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.DatasetSettings.SplitSettings;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.schedule.ScheduleSpec;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The data of an experiment: who trains, validates and tests, and what the channels mean.
@@ -59,6 +62,8 @@ record TrainingData(
         String fingerprint,
         List<Path> files,
         String resultEnding) {
+    private static final Logger LOG = LoggerFactory.getLogger(TrainingData.class);
+    private static final String NORMALIZATION = "dataset_parameters.preprocessing.normalization";
 
     /**
      * Finds the data.
@@ -70,6 +75,9 @@ record TrainingData(
         DatasetSettings settings = config.dataset();
         TrainingData data =
                 settings.type().isOfficial() ? official(settings, config.model()) : folder(settings, config.model());
+        if (!settings.type().isOfficial() && !config.states(NORMALIZATION)) {
+            warnOfNames(data.channels());
+        }
         requireChannels(config.model(), data.labels());
         requireDice(config, data.validation().size() > 0);
         if (config.validation().choosesPostprocessing()
@@ -82,6 +90,21 @@ record TrainingData(
                             : "false, as there are no validation cases to choose on");
         }
         return data;
+    }
+
+    /** Says which channels are z-scored only because nothing else was said, though their names ask for something else. */
+    private static void warnOfNames(List<String> channels) {
+        List<String> otherwise = channels.stream()
+                .filter(name -> ChannelNames.kind(name).isPresent())
+                .toList();
+        if (!otherwise.isEmpty()) {
+            LOG.warn(
+                    "{}: every scan is z-scored by itself, though {} by nnU-Net's convention {} something else; say it here, one rule"
+                            + " for each channel, or let a plan follow the names (dataset_parameters.plan: auto)",
+                    NORMALIZATION,
+                    String.join(", ", otherwise),
+                    otherwise.size() == 1 ? "asks for" : "ask for");
+        }
     }
 
     /** Returns the data set of any type but the official ones. */
@@ -101,6 +124,7 @@ record TrainingData(
                     model.inChannels(),
                     channels + " as " + root + " has (" + String.join(", ", dataset.channels()) + ")");
         }
+        settings.preprocessing().normalization().requireFor(channels);
         LabelSpec labels = settings.labels().of(dataset);
         Split split = split(settings, dataset);
         Preprocessor preprocessor = new Preprocessor(settings.preprocessing());
