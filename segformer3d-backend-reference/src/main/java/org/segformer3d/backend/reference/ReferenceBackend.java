@@ -1,19 +1,26 @@
 package org.segformer3d.backend.reference;
 
 import java.util.Map;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
+import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Autodiff;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.ops.Tape;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.DataParallel;
+import org.segformer3d.api.training.OpsTrainingSession;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
@@ -56,6 +63,32 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
     }
 
     @Override
+    public boolean supportsTraining() {
+        return true;
+    }
+
+    @Override
+    public TrainingSession train(TrainingSpec spec) {
+        requireOpen();
+        if (spec.recomputes() || spec.mixed()) {
+            throw new BackendException("backend 'reference' "
+                    + (spec.recomputes()
+                            ? "keeps activations; set training_parameters.recompute_activations to false"
+                            : "computes in float64 only; set training_parameters.amp to false"));
+        }
+        return new OpsTrainingSession(this, SegFormer3DNetwork.of(spec.config()), spec);
+    }
+
+    @Override
+    public TrainingSession train(TrainingSpec spec, DataParallel parallel) {
+        if (parallel.group().size() > 1) {
+            throw new BackendException("backend 'reference' trains in one process; found "
+                    + parallel.group().size() + " of them");
+        }
+        return train(spec);
+    }
+
+    @Override
     public LayerProvider layers() {
         requireOpen();
         return layers;
@@ -64,7 +97,9 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
     @Override
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
-        return super.load(config, weights);
+        return Layers.resolve(config, layers).isReplaced()
+                ? super.load(config, weights)
+                : load(SegFormer3DNetwork.of(config), weights);
     }
 
     @Override

@@ -27,7 +27,7 @@ class ReferenceProviderTests {
             assertThat(backend.options().computeType()).isEqualTo(DType.FLOAT64);
             assertThat(backend.options().threads())
                     .isEqualTo(Runtime.getRuntime().availableProcessors());
-            assertThat(backend.supportsTraining()).isFalse();
+            assertThat(backend.supportsTraining()).isTrue();
         }
     }
 

@@ -22,6 +22,9 @@ import org.segformer3d.api.block.PatchEmbedding;
 import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.block.StageNorm;
 import org.segformer3d.api.block.TransformerBlock;
+import org.segformer3d.api.network.Layers;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -88,6 +91,45 @@ final class Blocks {
         }
         Decoder block = layers.decoder(context, (DecoderSpec) spec, parameters);
         return function((scope, x, grid) -> block.forward(scope, x), block::close);
+    }
+
+    /** Computes one of the paper's blocks operation by operation. */
+    static Tensor compute(Ops ops, BlockSpec spec, BlockParameters weights, List<Tensor> inputs, Grid grid) {
+        Layers paper = Layers.PAPER;
+        Tensor x = inputs.get(0);
+        if (spec instanceof PatchEmbeddingSpec s) {
+            return paper.patchEmbedding().forward(ops, s, weights, x).tensor();
+        }
+        if (spec instanceof SelfAttentionSpec s) {
+            return paper.selfAttention().forward(ops, s, weights, x, grid);
+        }
+        if (spec instanceof MixFeedForwardSpec s) {
+            return paper.feedForward().forward(ops, s, weights, x, grid);
+        }
+        if (spec instanceof TransformerBlockSpec s) {
+            return paper.transformerBlock()
+                    .forward(ops, s, weights, paper.selfAttention(), paper.feedForward(), x, grid);
+        }
+        if (spec instanceof StageNormSpec s) {
+            return paper.stageNorm().forward(ops, s, weights, x, grid);
+        }
+        return paper.decoder().forward(ops, (DecoderSpec) spec, weights, inputs);
+    }
+
+    /** Returns the output of a block that is computed operation by operation. */
+    static HostTensor compute(Backend backend, Pass pass, Case given) {
+        try (Scope scope = backend.newScope()) {
+            Map<String, Tensor> weights = new LinkedHashMap<>();
+            given.weights().tensors().forEach((name, host) -> weights.put(name, scope.tensor(host)));
+            List<Tensor> inputs = given.inputs().stream().map(scope::tensor).toList();
+            return compute(
+                            backend.ops(scope, pass),
+                            given.spec(),
+                            new BlockParameters(weights, ""),
+                            inputs,
+                            given.grid())
+                    .toHost();
+        }
     }
 
     /** Returns a block's output. */
