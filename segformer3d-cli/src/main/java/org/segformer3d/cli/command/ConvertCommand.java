@@ -28,7 +28,10 @@ public final class ConvertCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    @Parameters(paramLabel = "WEIGHTS", description = "Weights: .safetensors, .pt, .pth, .bin or a checkpoint folder.")
+    @Parameters(
+            paramLabel = "WEIGHTS",
+            description =
+                    "Weights: .safetensors, .pt, .pth, .bin, an index of shards (.index.json) or a checkpoint folder.")
     private Path weights;
 
     @Option(

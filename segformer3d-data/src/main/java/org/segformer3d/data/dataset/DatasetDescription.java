@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +101,8 @@ final class DatasetDescription {
             root = JSON.readTree(Files.readAllBytes(json));
         } catch (JsonProcessingException e) {
             throw new DatasetException(json, "not valid JSON: " + e.getOriginalMessage(), e);
+        } catch (CharConversionException e) {
+            throw new DatasetException(json, "not valid JSON: not text in UTF-8", e);
         }
         if (!root.isObject()) {
             throw new DatasetException(json, "expected a JSON object that describes a data set");

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -191,6 +192,8 @@ public record Split(List<String> train, List<String> validation, List<String> te
             root = JSON.readTree(Files.readAllBytes(file));
         } catch (JsonProcessingException e) {
             throw new DatasetException(file, "not valid JSON: " + e.getOriginalMessage(), e);
+        } catch (CharConversionException e) {
+            throw new DatasetException(file, "not valid JSON: not text in UTF-8", e);
         }
         if (!root.isObject() || KEYS.stream().noneMatch(root::has)) {
             throw new DatasetException(file, "expected an object with the keys train, validation and test");

@@ -1,7 +1,9 @@
 package org.segformer3d.data.dicom;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -22,6 +24,7 @@ import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.format.VolumeFiles;
+import org.segformer3d.data.io.CorruptFileException;
 
 /**
  * Converts DICOM series to NIfTI by dcm2niix (Chris Rorden, BSD), which knows the vendors' ways; the volume's affine is that of the
@@ -161,9 +164,14 @@ public final class DicomConverter {
         String file = nifti.getFileName().toString();
         String stem = file.substring(0, file.length() - ".nii".length());
         Path sidecar = nifti.resolveSibling(stem + ".json");
-        JsonNode about = Files.exists(sidecar)
-                ? new ObjectMapper().readTree(Files.readAllBytes(sidecar))
-                : new ObjectMapper().createObjectNode();
+        JsonNode about = new ObjectMapper().createObjectNode();
+        if (Files.exists(sidecar)) {
+            try {
+                about = new ObjectMapper().readTree(Files.readAllBytes(sidecar));
+            } catch (JsonProcessingException | CharConversionException e) {
+                throw new CorruptFileException(sidecar, "not valid JSON, expected what dcm2niix notes on a series", e);
+            }
+        }
         String uid = about.path("SeriesInstanceUID").asText("");
         int split = stem.indexOf('_');
         String number = split < 0 ? stem : stem.substring(0, split);

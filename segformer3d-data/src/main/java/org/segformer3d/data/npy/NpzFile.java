@@ -60,8 +60,12 @@ public final class NpzFile {
                     throw new VolumeFormatException(file, "two entries are named '" + name + "'");
                 }
             }
-        } catch (ZipException | IllegalArgumentException e) {
-            throw new VolumeFormatException(file, "not a sound .npz archive: " + e.getMessage(), e);
+        } catch (ZipException | EOFException | IllegalArgumentException e) {
+            // Java's reader reports damage in all these ways, the second one without a message.
+            throw new VolumeFormatException(
+                    file,
+                    "not a sound .npz archive: " + (e instanceof EOFException ? "it ends too early" : e.getMessage()),
+                    e);
         }
         return Collections.unmodifiableMap(arrays);
     }

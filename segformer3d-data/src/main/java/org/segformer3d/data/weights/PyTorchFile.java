@@ -94,13 +94,21 @@ public final class PyTorchFile {
 
     static StateDict readStateDict(ByteSource source) throws IOException {
         Map<String, Object> weights = weights(parse(source, 0), source.name());
+        return StateDict.of(resolved(Names.withoutPrefixes(weights, source.name()), source));
+    }
+
+    /** Reads the weights in a file under the names they have there. */
+    static Map<String, HostTensor> readTensors(ByteSource source) throws IOException {
+        return resolved(weights(parse(source, 0), source.name()), source);
+    }
+
+    private static Map<String, HostTensor> resolved(Map<String, Object> weights, ByteSource source) throws IOException {
         TensorResolver resolver = new TensorResolver(source);
         Map<String, HostTensor> tensors = new LinkedHashMap<>();
-        for (Map.Entry<String, Object> entry :
-                Names.withoutPrefixes(weights, source.name()).entrySet()) {
+        for (Map.Entry<String, Object> entry : weights.entrySet()) {
             tensors.put(entry.getKey(), resolver.tensor(entry.getValue(), "'" + entry.getKey() + "'"));
         }
-        return StateDict.of(tensors);
+        return tensors;
     }
 
     /**

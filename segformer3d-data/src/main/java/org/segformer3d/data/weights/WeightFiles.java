@@ -29,6 +29,9 @@ public final class WeightFiles {
             "pytorch_model.pt",
             "pytorch_model.pth");
 
+    /** What Hugging Face's libraries call the index of weights in several files. */
+    private static final List<String> INDEXES = List.of("model.safetensors.index.json", "pytorch_model.bin.index.json");
+
     private static final List<String> PYTORCH = List.of(".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle");
     private static final String SAFETENSORS = ".safetensors";
     private static final int PICKLE_PROTOCOL = 0x80;
@@ -39,9 +42,10 @@ public final class WeightFiles {
      * Reads weights in the types they are stored in.
      *
      * <p>What kind of file it is, its content decides: safetensors, or PyTorch's zip format or old format, bare or inside a
-     * checkpoint ({@link PyTorchFile#readStateDict}). Prefixes that training wrappers put before all names are dropped.
+     * checkpoint ({@link PyTorchFile#readStateDict}), or the index of several such files ({@code model.safetensors.index.json}), which
+     * are read beside it. Prefixes that training wrappers put before all names are dropped.
      *
-     * @param path a file, or a checkpoint folder with a model's file in it; never {@code null}
+     * @param path a file, or a checkpoint folder with a model's file or index in it; never {@code null}
      * @throws NoSuchFileException when there is nothing at the path, or no model's file in the folder
      * @throws ForbiddenGlobalException when the file would run something
      * @throws CorruptFileException when the file is damaged
@@ -49,9 +53,26 @@ public final class WeightFiles {
      * @throws IOException when it cannot be read
      */
     public static StateDict read(Path path) throws IOException {
-        try (FileSource source = FileSource.open(locate(path))) {
+        Path file = locate(path);
+        try (FileSource source = FileSource.open(file)) {
+            if (!startsWithHeaderLength(start(source)) && ShardIndex.isIndex(source)) {
+                return ShardIndex.read(file).readStateDict();
+            }
             return read(source);
         }
+    }
+
+    /** Reads one file's tensors under the names they have there. */
+    static Map<String, HostTensor> readTensors(Path file) throws IOException {
+        try (FileSource source = FileSource.open(file)) {
+            return isSafetensors(source)
+                    ? Safetensors.read(source, name -> true).tensors()
+                    : PyTorchFile.readTensors(source);
+        }
+    }
+
+    private static byte[] start(ByteSource source) throws IOException {
+        return source.bytes(0, (int) Math.min(source.size(), 24)).array();
     }
 
     static StateDict read(ByteSource source) throws IOException {
@@ -107,9 +128,19 @@ public final class WeightFiles {
         try (Stream<Path> inside = Files.list(path)) {
             found = inside.map(file -> file.getFileName().toString()).sorted().toList();
         }
-        if (found.stream().anyMatch(name -> name.endsWith(".index.json"))) {
+        List<String> indexes =
+                found.stream().filter(name -> name.endsWith(ShardIndex.ENDING)).toList();
+        for (String usual : INDEXES) {
+            if (indexes.contains(usual)) {
+                return path.resolve(usual);
+            }
+        }
+        if (indexes.size() == 1) {
+            return path.resolve(indexes.get(0));
+        }
+        if (indexes.size() > 1) {
             throw new UnsupportedFileException(
-                    path, "holds weights in several shards, expected a single file; save with a larger max_shard_size");
+                    path, "holds several indexes of weights in shards, name one: " + Names.list(indexes));
         }
         throw new NoSuchFileException(
                 path.toString(),
@@ -123,7 +154,7 @@ public final class WeightFiles {
         if (source.size() == 0) {
             throw new CorruptFileException(file, "is empty, expected weights");
         }
-        byte[] start = source.bytes(0, (int) Math.min(source.size(), 24)).array();
+        byte[] start = start(source);
         String text = new String(start, StandardCharsets.ISO_8859_1);
         if (text.startsWith("version https://git-lfs")) {
             throw new UnsupportedFileException(

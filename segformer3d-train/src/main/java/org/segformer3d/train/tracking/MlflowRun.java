@@ -3,6 +3,7 @@ package org.segformer3d.train.tracking;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.net.URI;
@@ -123,7 +124,15 @@ public final class MlflowRun implements Tracker {
     @Override
     public void connect(long steps) throws IOException {
         if (steps > 0 && Files.isRegularFile(note)) {
-            JsonNode noted = JSON.readTree(note.toFile());
+            JsonNode noted;
+            try {
+                noted = JSON.readTree(note.toFile());
+            } catch (JsonProcessingException | CharConversionException e) {
+                throw new IOException(
+                        note
+                                + ": not valid JSON, expected the note of an MLflow run; remove it to start a new run there",
+                        e);
+            }
             if (target.uri().toString().equals(noted.path("uri").asText())) {
                 runId = noted.path("run_id").asText();
                 post("runs/update", Map.of("run_id", runId, "status", "RUNNING"));
