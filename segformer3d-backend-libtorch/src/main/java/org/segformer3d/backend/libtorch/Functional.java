@@ -58,7 +58,7 @@ final class Functional {
     }
 
     /** BatchNorm over all axes but the second; in training it updates the running statistics in place. */
-    static Tensor batchNorm(Tensor x, BatchNorm norm, boolean training) {
+    static Tensor batchNorm(Tensor x, BatchNorm norm, boolean training, double momentum, double epsilon) {
         Tensor y = torch.batch_norm(
                 x,
                 some(norm.weight()),
@@ -66,8 +66,8 @@ final class Functional {
                 some(norm.mean()),
                 some(norm.variance()),
                 training,
-                BlockSpec.BATCH_NORM_MOMENTUM,
-                BlockSpec.NORM_EPSILON,
+                momentum,
+                epsilon,
                 true);
         if (training && norm.count() != null) {
             norm.count().add_(new Scalar(1L));

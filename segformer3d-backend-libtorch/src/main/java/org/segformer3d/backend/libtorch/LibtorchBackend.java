@@ -14,10 +14,10 @@ import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
-import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
+import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
@@ -25,6 +25,9 @@ import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.ops.Tape;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -40,12 +43,12 @@ import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** libtorch on one device. */
-final class LibtorchBackend implements Backend {
+final class LibtorchBackend implements DifferentiableBackend {
     static final String NAME = "libtorch";
 
     private final BackendOptions options;
     private final ComputeThreads threads;
-    private final PlainLayers layers = new PlainLayers(new Dropout(this), null);
+    private final PlainLayers layers = new PlainLayers(() -> null, null);
     private final org.bytedeco.pytorch.Device device;
     private final TensorOptions floating;
     private volatile boolean closed;
@@ -88,6 +91,18 @@ final class LibtorchBackend implements Backend {
     public Scope newScope() {
         requireOpen();
         return new LibtorchScope(this);
+    }
+
+    @Override
+    public Ops ops(Scope scope, Pass pass) {
+        requireOpen();
+        return new LibtorchOps(this, scope, new Recording(pass, false, null));
+    }
+
+    @Override
+    public Tape newTape(Pass pass) {
+        requireOpen();
+        return new LibtorchTape(this, pass);
     }
 
     @Override

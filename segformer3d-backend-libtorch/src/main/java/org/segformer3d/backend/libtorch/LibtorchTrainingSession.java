@@ -15,6 +15,7 @@ import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
@@ -32,7 +33,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final LibtorchBackend backend;
     private final TrainingSpec spec;
     private final ModelLayout layout;
-    private final Dropout dropout;
+    private Recording recording;
     private final Collective collective;
     private final SharedBatchNorm shared;
     private final FlatTensors weights;
@@ -65,10 +66,9 @@ final class LibtorchTrainingSession implements TrainingSession {
             LibtorchBackend backend, TrainingSpec spec, boolean fused, Collective collective, boolean sharesBatchNorm) {
         this.backend = backend;
         this.spec = spec;
-        this.dropout = new Dropout(backend);
         this.collective = collective;
         this.shared = sharesBatchNorm && collective != null ? new SharedBatchNorm(backend, collective) : null;
-        Layers layers = Layers.resolve(spec.config(), new PlainLayers(dropout, shared));
+        Layers layers = Layers.resolve(spec.config(), new PlainLayers(() -> recording, shared));
         this.layout = ModelLayout.of(spec.config(), layers);
         spec.initialWeights().require(layout);
         List<ParameterSpec> trained =
@@ -100,7 +100,6 @@ final class LibtorchTrainingSession implements TrainingSession {
                             weights,
                             new Gradients(backend, trained, gradients),
                             statistics,
-                            dropout,
                             shared,
                             spec.recomputes(),
                             spec.mixed())
@@ -195,7 +194,7 @@ final class LibtorchTrainingSession implements TrainingSession {
             try (Scope scope = backend.newScope()) {
                 return backward(forward(scope, scope.tensor(batch.input()), batch), batch, weight);
             } finally {
-                forgetShared();
+                forgetRecording();
             }
         });
     }
@@ -233,7 +232,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                 double loss = backward(logits, batch, 1);
                 return new Outcome(loss, logits.toHost(), LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())));
             } finally {
-                forgetShared();
+                forgetRecording();
             }
         });
     }
@@ -254,20 +253,20 @@ final class LibtorchTrainingSession implements TrainingSession {
                 if (fused != null) {
                     fused.forget();
                 }
-                forgetShared();
+                forgetRecording();
             }
             return null;
         });
     }
 
-    private void forgetShared() {
-        if (shared != null) {
-            shared.forget();
+    private void forgetRecording() {
+        if (recording != null) {
+            recording.close();
         }
     }
 
     private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
-        dropout.seed(batch);
+        recording = new Recording(new Pass(Mode.TRAINING, batch.seed(), batch.first()), true, shared);
         Tensor logits = spec.mixed()
                 ? MixedPrecision.run(backend.device(), () -> network.forward(scope, input))
                 : network.forward(scope, input);
@@ -317,8 +316,8 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     private org.bytedeco.pytorch.Tensor forward(
             org.bytedeco.pytorch.Tensor volumes, InputGeometry geometry, TrainingBatch batch) {
-        dropout.seed(batch);
-        org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry);
+        recording = new Recording(new Pass(Mode.TRAINING, batch.seed(), batch.first()), true, shared);
+        org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry, recording.pass());
         count();
         return logits;
     }
@@ -517,7 +516,7 @@ final class LibtorchTrainingSession implements TrainingSession {
         } else {
             network.close();
         }
-        forgetShared();
+        forgetRecording();
         if (collective != null) {
             collective.close();
         }

@@ -13,14 +13,15 @@ import org.segformer3d.api.tensor.Scope;
 final class PlainDecoder implements Decoder {
     private final Weights weights;
     private final DecoderSpec spec;
-    private final Dropout dropout;
+    private final java.util.function.Supplier<Recording> pass;
     private final SharedBatchNorm batchNorm;
 
     /** @param batchNorm for batches that processes share, else {@code null} */
-    PlainDecoder(Weights weights, DecoderSpec spec, Dropout dropout, SharedBatchNorm batchNorm) {
+    PlainDecoder(
+            Weights weights, DecoderSpec spec, java.util.function.Supplier<Recording> pass, SharedBatchNorm batchNorm) {
         this.weights = weights;
         this.spec = spec;
-        this.dropout = dropout;
+        this.pass = pass;
         this.batchNorm = batchNorm;
     }
 
@@ -65,11 +66,19 @@ final class PlainDecoder implements Decoder {
                 Functional.conv3d(Functional.cat(1, resized), weights.get("linear_fuse.0.weight"), null, 1, 0, 1);
         Functional.BatchNorm norm = weights.batchNorm("linear_fuse.1.");
         Tensor normed = batchNorm == null
-                ? Functional.batchNorm(fused, norm, weights.training())
-                : batchNorm.forward(fused, norm);
+                ? Functional.batchNorm(fused, norm, weights.training(), 0.1, 1e-5)
+                : batchNorm.forward(pass.get(), fused, norm, 0.1, 1e-5);
         Tensor activated = torch.relu(normed);
         if (weights.training()) {
-            activated = dropout.apply(activated, spec.dropout());
+            if (spec.dropout() > 0) {
+                activated = activated.mul(Dropout.mask(
+                        weights.backend(),
+                        pass.get().pass(),
+                        0,
+                        Functional.shape(activated),
+                        activated.scalar_type(),
+                        spec.dropout()));
+            }
         }
         Tensor logits = Functional.conv3d(
                 activated, weights.get("linear_pred.weight"), weights.get("linear_pred.bias"), 1, 0, 1);

@@ -16,11 +16,11 @@ import org.segformer3d.api.block.TransformerBlock;
 
 /** This backend's blocks: the operations of the paper one after the other, differentiable in training mode. */
 final class PlainLayers implements LayerProvider {
-    private final Dropout dropout;
+    private final java.util.function.Supplier<Recording> dropout;
     private final SharedBatchNorm batchNorm;
 
     /** @param batchNorm for batches that processes share, else {@code null} */
-    PlainLayers(Dropout dropout, SharedBatchNorm batchNorm) {
+    PlainLayers(java.util.function.Supplier<Recording> dropout, SharedBatchNorm batchNorm) {
         this.dropout = dropout;
         this.batchNorm = batchNorm;
     }
@@ -55,7 +55,7 @@ final class PlainLayers implements LayerProvider {
     @Override
     public MixFeedForward mixFeedForward(
             BlockContext context, BlockSpec.MixFeedForwardSpec spec, BlockParameters parameters) {
-        return new PlainMixFeedForward(new Weights(context, parameters), spec, batchNorm);
+        return new PlainMixFeedForward(new Weights(context, parameters), spec, batchNorm, dropout);
     }
 
     @Override

@@ -12,9 +12,15 @@ final class PlainMixFeedForward implements MixFeedForward {
     private final Weights weights;
     private final MixFeedForwardSpec spec;
     private final SharedBatchNorm batchNorm;
+    private final java.util.function.Supplier<Recording> recording;
 
     /** @param batchNorm for batches that processes share, else {@code null} */
-    PlainMixFeedForward(Weights weights, MixFeedForwardSpec spec, SharedBatchNorm batchNorm) {
+    PlainMixFeedForward(
+            Weights weights,
+            MixFeedForwardSpec spec,
+            SharedBatchNorm batchNorm,
+            java.util.function.Supplier<Recording> recording) {
+        this.recording = recording;
         this.weights = weights;
         this.spec = spec;
         this.batchNorm = batchNorm;
@@ -36,8 +42,8 @@ final class PlainMixFeedForward implements MixFeedForward {
                     map, weights.get("dwconv.dwconv.weight"), weights.get("dwconv.dwconv.bias"), 1, 1, spec.hidden());
             Functional.BatchNorm norm = weights.batchNorm("dwconv.bn.");
             Tensor normed = batchNorm == null
-                    ? Functional.batchNorm(mixed, norm, weights.training())
-                    : batchNorm.forward(mixed, norm);
+                    ? Functional.batchNorm(mixed, norm, weights.training(), 0.1, 1e-5)
+                    : batchNorm.forward(recording.get(), mixed, norm, 0.1, 1e-5);
             Tensor activated = torch.gelu(Functional.tokens(normed));
             return Functional.linear(activated, weights.get("fc2.weight"), weights.get("fc2.bias"));
         });

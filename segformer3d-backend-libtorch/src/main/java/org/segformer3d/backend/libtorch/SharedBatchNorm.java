@@ -1,8 +1,5 @@
 package org.segformer3d.backend.libtorch;
 
-import java.util.ArrayList;
-import java.util.List;
-import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarTypeOptional;
 import org.bytedeco.pytorch.T_TensorTensor_T;
@@ -13,7 +10,6 @@ import org.bytedeco.pytorch.TensorTensorHook;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
-import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.tensor.Device;
 
 /**
@@ -25,9 +21,6 @@ import org.segformer3d.api.tensor.Device;
 final class SharedBatchNorm {
     private final LibtorchBackend backend;
     private final Collective collective;
-    /** What autograd calls until the backward pass is over, and what that needs. */
-    private final List<Pointer> kept = new ArrayList<>();
-
     private boolean counts = true;
 
     SharedBatchNorm(LibtorchBackend backend, Collective collective) {
@@ -45,13 +38,14 @@ final class SharedBatchNorm {
      *
      * @param columns (R,C,1,1) or (B,C,D,H,W), whose second axis is the channels
      */
-    TrainedBatchNorm.Statistics measure(Tensor columns, Tensor runningMean, Tensor runningVariance) {
+    private TrainedBatchNorm.Statistics measure(
+            Tensor columns, Tensor runningMean, Tensor runningVariance, TrainedBatchNorm.Settings settings) {
         long channels = columns.size(1);
         Tensor mean;
         Tensor variance;
         if (backend.options().device().type() == Device.Type.CPU) {
             T_TensorTensor_T own = torch.batch_norm_update_stats(
-                    columns, new TensorOptional(), new TensorOptional(), BlockSpec.BATCH_NORM_MOMENTUM);
+                    columns, new TensorOptional(), new TensorOptional(), settings.momentum());
             mean = own.get0().to(ScalarType.Double);
             variance = own.get1().to(ScalarType.Double);
         } else {
@@ -59,7 +53,7 @@ final class SharedBatchNorm {
             mean = exact.mean(new long[] {1}, false, new ScalarTypeOptional());
             variance = exact.sub(mean.unsqueeze(1)).square_().mean(new long[] {1}, false, new ScalarTypeOptional());
         }
-        return together(mean, variance, (double) columns.numel() / channels, runningMean, runningVariance);
+        return together(mean, variance, (double) columns.numel() / channels, runningMean, runningVariance, settings);
     }
 
     /**
@@ -70,7 +64,12 @@ final class SharedBatchNorm {
      * @param n how many those are
      */
     TrainedBatchNorm.Statistics together(
-            Tensor mean, Tensor variance, double n, Tensor runningMean, Tensor runningVariance) {
+            Tensor mean,
+            Tensor variance,
+            double n,
+            Tensor runningMean,
+            Tensor runningVariance,
+            TrainedBatchNorm.Settings settings) {
         long channels = mean.size(0);
         Tensor second = variance.addcmul_(mean, mean);
         Tensor count = torch.ones(new long[] {1}, backend.floating(ScalarType.Double));
@@ -82,7 +81,7 @@ final class SharedBatchNorm {
         Tensor sharedVariance = sums.narrow(0, channels, channels)
                 .addcmul(sharedMean, sharedMean, new Scalar(-1.0))
                 .clamp_min_(new Scalar(0.0));
-        return TrainedBatchNorm.moved(sharedMean, sharedVariance, places, runningMean, runningVariance);
+        return TrainedBatchNorm.moved(sharedMean, sharedVariance, places, runningMean, runningVariance, settings);
     }
 
     /**
@@ -100,26 +99,22 @@ final class SharedBatchNorm {
      * Normalises (B,C,D,H,W), recorded by autograd. The record takes the statistics for constants; a hook then makes of the gradient
      * that autograd finds for x the one at x when its statistics move as well.
      */
-    Tensor forward(Tensor x, Functional.BatchNorm norm) {
-        TrainedBatchNorm.Statistics found = measure(x.detach(), norm.mean(), norm.variance());
+    Tensor forward(Recording recording, Tensor x, Functional.BatchNorm norm, double momentum, double epsilon) {
+        TrainedBatchNorm.Statistics found =
+                measure(x.detach(), norm.mean(), norm.variance(), new TrainedBatchNorm.Settings(momentum, epsilon));
         if (norm.count() != null) {
             norm.count().add_(new Scalar(1L));
         }
         // a name of its own: whatever else is computed from x has nothing to do with the hook
         Tensor own = x.view_as(x);
         Tensor normalised = own.sub(perChannel(found.mean())).mul(perChannel(found.inverse()));
-        own.register_hook(keep(new StatisticsMove(this, keep(normalised.detach()), found.places())));
+        own.register_hook(
+                recording.keep(new StatisticsMove(this, recording.keep(normalised.detach()), found.places())));
         return normalised.mul(perChannel(norm.weight())).add(perChannel(norm.bias()));
     }
 
     private static Tensor perChannel(Tensor values) {
         return values.view(1, -1, 1, 1, 1);
-    }
-
-    private <P extends Pointer> P keep(P pointer) {
-        pointer.retainReference();
-        kept.add(pointer);
-        return pointer;
     }
 
     /** G ↦ G − ΣG/n − x̂·Σ(G·x̂)/n with G = dy·γ/σ, the sums over all processes; autograd calls it. */
@@ -144,11 +139,5 @@ final class SharedBatchNorm {
                     .div_(new Scalar(places));
             return g.sub(perChannel(sums.select(0, 0))).sub_(normalised.mul(perChannel(sums.select(0, 1))));
         }
-    }
-
-    /** Gives back what forward passes kept. */
-    void forget() {
-        kept.forEach(Pointer::close);
-        kept.clear();
     }
 }

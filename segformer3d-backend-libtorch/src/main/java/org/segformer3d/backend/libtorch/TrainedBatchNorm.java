@@ -48,6 +48,14 @@ final class TrainedBatchNorm {
     }
 
     /**
+     * How a BatchNorm counts.
+     *
+     * @param momentum weight of a new batch in the running statistics
+     * @param epsilon added to a variance
+     */
+    record Settings(double momentum, double epsilon) {}
+
+    /**
      * Computes the statistics of a batch and moves the running ones.
      *
      * <p>libtorch's own kernels add up a channels-last map row after row. What that rounds away shifts every row alike: the gradients of
@@ -75,9 +83,10 @@ final class TrainedBatchNorm {
                                         .sum(0)))
                 .select(0, 0)
                 .div_(new Scalar(n));
+        Settings usual = new Settings(BlockSpec.BATCH_NORM_MOMENTUM, BlockSpec.NORM_EPSILON);
         return shared == null
-                ? moved(mean, variance, n, runningMean, runningVariance)
-                : shared.together(mean, variance, n, runningMean, runningVariance);
+                ? moved(mean, variance, n, runningMean, runningVariance, usual)
+                : shared.together(mean, variance, n, runningMean, runningVariance, usual);
     }
 
     /**
@@ -86,14 +95,20 @@ final class TrainedBatchNorm {
      * @param mean in float64
      * @param variance in float64, over all places
      */
-    static Statistics moved(Tensor mean, Tensor variance, double places, Tensor runningMean, Tensor runningVariance) {
-        Scalar keep = new Scalar(1 - BlockSpec.BATCH_NORM_MOMENTUM);
+    static Statistics moved(
+            Tensor mean,
+            Tensor variance,
+            double places,
+            Tensor runningMean,
+            Tensor runningVariance,
+            Settings settings) {
+        Scalar keep = new Scalar(1 - settings.momentum());
         double unbiased = places / Math.max(1, places - 1);
-        runningMean.mul_(keep).add_(mean, new Scalar(BlockSpec.BATCH_NORM_MOMENTUM));
-        runningVariance.mul_(keep).add_(variance, new Scalar(BlockSpec.BATCH_NORM_MOMENTUM * unbiased));
+        runningMean.mul_(keep).add_(mean, new Scalar(settings.momentum()));
+        runningVariance.mul_(keep).add_(variance, new Scalar(settings.momentum() * unbiased));
         return new Statistics(
                 mean.to(runningMean.scalar_type()),
-                variance.add(new Scalar(BlockSpec.NORM_EPSILON)).rsqrt_().to(runningMean.scalar_type()),
+                variance.add(new Scalar(settings.epsilon())).rsqrt_().to(runningMean.scalar_type()),
                 places);
     }
 

@@ -11,6 +11,7 @@ import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.DecoderSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.ops.Pass;
 
 /**
  * The all-MLP decoder in training, collapsed like {@link FusedDecoder}, with its gradients.
@@ -27,7 +28,6 @@ final class TrainedDecoder {
     private final LibtorchBackend backend;
     private final Products products;
     private final DecoderSpec spec;
-    private final Dropout dropout;
     private final Scratch scratch;
     private final boolean recomputes;
     private final List<Projection> projections = new ArrayList<>();
@@ -148,14 +148,12 @@ final class TrainedDecoder {
             Products products,
             DecoderSpec spec,
             TrainedWeights weights,
-            Dropout dropout,
             Scratch scratch,
             SharedBatchNorm shared,
             boolean recomputes) {
         this.backend = backend;
         this.products = products;
         this.spec = spec;
-        this.dropout = dropout;
         this.scratch = scratch;
         this.recomputes = recomputes;
         LibtorchBackend.scoped(() -> {
@@ -177,8 +175,9 @@ final class TrainedDecoder {
      * @param tokens (B·N,C) of every stage, finest first
      * @param sizes their extents
      * @param samples B
+     * @param pass whose dropout this is
      */
-    Tensor forward(List<Tensor> tokens, List<Grid> sizes, long samples) {
+    Tensor forward(List<Tensor> tokens, List<Grid> sizes, long samples, Pass pass) {
         features = List.copyOf(tokens);
         features.forEach(kept::keep);
         grids = sizes;
@@ -192,7 +191,7 @@ final class TrainedDecoder {
             inside = made;
         }
         if (spec.dropout() > 0) {
-            mask = kept.keep(mask());
+            mask = kept.keep(mask(pass));
         }
         Tensor scale = batchNorm.scale(statistics);
         Tensor shift = batchNorm.shift(statistics, scale);
@@ -251,9 +250,12 @@ final class TrainedDecoder {
     }
 
     /** The mask of dropout in the order of the wide map; the same elements are dropped as in the plain form. */
-    private Tensor mask() {
+    private Tensor mask(Pass pass) {
         Grid finest = grids.get(0);
-        return dropout.mask(
+        return Dropout.mask(
+                        backend,
+                        pass,
+                        0,
                         new long[] {batch, spec.dim(), finest.depth(), finest.height(), finest.width()},
                         DTypes.of(backend.computeType()),
                         spec.dropout())

@@ -9,6 +9,7 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.ops.Pass;
 
 /**
  * The whole network in training mode, with its gradients written out instead of recorded by autograd.
@@ -76,7 +77,6 @@ final class TrainedNetwork implements AutoCloseable {
      * @param trained the weights
      * @param gradients where theirs are added; closed with the network
      * @param statistics running means and variances
-     * @param dropout the decoder's
      * @param shared BatchNorm for batches that processes share, else {@code null}
      * @param recomputes whether the backward pass computes again what is inside a block
      * @param mixed whether the encoder's products are computed in bfloat16; the decoder's variances are quadratic forms, too exacting
@@ -88,7 +88,6 @@ final class TrainedNetwork implements AutoCloseable {
             FlatTensors trained,
             Gradients gradients,
             FlatTensors statistics,
-            Dropout dropout,
             SharedBatchNorm shared,
             boolean recomputes,
             boolean mixed) {
@@ -118,7 +117,6 @@ final class TrainedNetwork implements AutoCloseable {
                 mixed ? new Products(backend, workers, false) : products,
                 ModelLayout.decoder(config),
                 weights.at(ModelLayout.decoderPrefix()),
-                dropout,
                 scratch,
                 shared,
                 recomputes);
@@ -128,8 +126,9 @@ final class TrainedNetwork implements AutoCloseable {
      * Computes logits (B,K,D,H,W) and keeps what {@link #backward} needs until {@link #forget}; running statistics move.
      *
      * @param volumes (B,C,D,H,W) of that geometry
+     * @param pass in training mode
      */
-    Tensor forward(Tensor volumes, InputGeometry size) {
+    Tensor forward(Tensor volumes, InputGeometry size, Pass pass) {
         geometry = size;
         batch = volumes.size(0);
         List<Tensor> features = new ArrayList<>();
@@ -155,7 +154,7 @@ final class TrainedNetwork implements AutoCloseable {
             x = FusedModel.step(() -> map(feature, grid));
         }
         return FusedModel.step(() -> {
-            Tensor logits = decoder.forward(features, size.stages(), batch);
+            Tensor logits = decoder.forward(features, size.stages(), batch, pass);
             decoded = Grid.of(Functional.shape(logits));
             return decoded.equals(size.input()) ? logits : Functional.canvas(logits, size.input());
         });
