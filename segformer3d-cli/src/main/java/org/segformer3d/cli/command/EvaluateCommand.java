@@ -10,14 +10,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.TreeSet;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.segformer3d.cli.option.Outputs;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.DatasetReader;
-import org.segformer3d.data.dataset.ImageNames;
+import org.segformer3d.data.dataset.IncompleteCases;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
@@ -212,21 +212,22 @@ public final class EvaluateCommand implements Callable<Integer> {
         if (resample) {
             evaluation = evaluation.resampling();
         }
-        if (all || !Files.isDirectory(predicted) || !Files.isDirectory(truth)) {
+        if (all) {
             return evaluation;
         }
-        TreeSet<String> ids = new TreeSet<>();
-        ImageNames.list(predicted).forEach(file -> ids.add(ImageNames.stem(file)));
-        long missing = ImageNames.list(truth).stream()
-                .filter(file -> !ids.contains(ImageNames.stem(file)))
-                .count();
-        if (missing > 0) {
+        Set<String> ids = evaluation.predictionFiles().keySet();
+        List<String> missing = evaluation.labelFiles().keySet().stream()
+                .filter(id -> !ids.contains(id))
+                .toList();
+        if (!missing.isEmpty()) {
             spec.commandLine()
                     .getErr()
-                    .println("segformer3d: " + missing + (missing == 1 ? " label volume has" : " label volumes have")
-                            + " no prediction and " + (missing == 1 ? "isn't" : "aren't") + " scored");
+                    .println("segformer3d: " + missing.size()
+                            + (missing.size() == 1 ? " label volume has" : " label volumes have")
+                            + " no prediction and " + (missing.size() == 1 ? "isn't" : "aren't") + " scored: "
+                            + String.join(", ", missing));
         }
-        return ids.isEmpty() ? evaluation : evaluation.forCases(ids);
+        return evaluation.forCases(ids);
     }
 
     private int compare() throws IOException {
@@ -312,7 +313,8 @@ public final class EvaluateCommand implements Callable<Integer> {
         }
         if (classes.data.isPresent()) {
             Path data = classes.data.get();
-            return evaluation.scoring(DatasetLayout.of(data).read(data).labels());
+            return evaluation.scoring(
+                    DatasetLayout.of(data).read(data, new IncompleteCases()).labels());
         }
         if (classes.regions.isPresent()) {
             return evaluation.scoring(LabelSpec.preset(classes.regions.get()));

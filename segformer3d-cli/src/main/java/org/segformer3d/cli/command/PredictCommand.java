@@ -137,6 +137,25 @@ public final class PredictCommand implements Callable<Integer> {
                     + " way, in the same precision, from the same files.")
     private boolean continuing;
 
+    @Option(
+            names = "--overwrite",
+            description = "Replace results of other scans that have the same names; without this such a case fails.")
+    private boolean overwrite;
+
+    @Option(
+            names = "--skip-incomplete",
+            description =
+                    "Leave cases out, naming them, of which a file is missing, is a link that leads nowhere, or is too"
+                            + " many; without this nothing is segmented.")
+    private boolean skipIncomplete;
+
+    @Option(
+            names = "--whole-names",
+            description =
+                    "Every file is a case of its own, also where names end as those of channels, in _0000, _0001, …"
+                            + " (default: as labels or dataset.json beside the folder show, and channels where nothing does).")
+    private boolean wholeNames;
+
     @Option(names = "--quiet", description = "Show no progress.")
     private boolean quiet;
 
@@ -175,7 +194,10 @@ public final class PredictCommand implements Callable<Integer> {
             throws IOException {
         PredictionOutput written = new PredictionOutput(
                 output, saveLogits, saveProbabilities, saveUncertainty, savePrecision, ending(models.first()));
-        PredictionJob job = new PredictionJob(converted.paths(), written, continuing);
+        PredictionJob job = new PredictionJob(converted.paths(), written, continuing)
+                .overwriting(overwrite)
+                .skippingIncomplete(skipIncomplete)
+                .withWholeNames(wholeNames);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();

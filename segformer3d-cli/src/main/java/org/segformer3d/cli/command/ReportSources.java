@@ -12,8 +12,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.segformer3d.data.dataset.CaseFiles;
 import org.segformer3d.data.dataset.DatasetLayout;
-import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.CaseScores;
@@ -115,7 +115,7 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
         }
         DatasetLayout layout = DatasetLayout.of(images.get());
         return layout != DatasetLayout.FOLDERS || Files.exists(images.get().resolve("dataset.json"))
-                ? Optional.of(layout.read(images.get()))
+                ? Optional.of(layout.readComplete(images.get()))
                 : Optional.empty();
     }
 
@@ -128,7 +128,7 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
         if (dataset.isPresent()) {
             dataset.get().cases().forEach(one -> scans.put(one.id(), one.images()));
         } else if (images.isPresent()) {
-            scans.putAll(scans(images.get()));
+            scans.putAll(CaseFiles.imagesOf(predicted.keySet(), images.get()));
         }
         List<ReportCase> cases = new ArrayList<>();
         for (CaseScores one : summary.cases()) {
@@ -160,23 +160,6 @@ record ReportSources(Optional<Path> images, Optional<Path> run, Optional<Path> m
             }
         }
         return dataset.map(SegmentationDataset::channels).orElse(List.of());
-    }
-
-    /** Returns each case's scan in a folder of files: one, or one a channel. */
-    private static Map<String, List<Path>> scans(Path folder) throws IOException {
-        Map<String, List<Path>> scans = new HashMap<>();
-        Map<String, List<Path>> numbered = new HashMap<>();
-        // In order of name, and so the channels in theirs.
-        ImageNames.list(folder).stream().sorted().forEach(file -> {
-            String stem = ImageNames.stem(file);
-            scans.put(stem, List.of(file));
-            if (stem.matches(".+_\\d{4}")) {
-                numbered.computeIfAbsent(stem.substring(0, stem.length() - 5), id -> new ArrayList<>())
-                        .add(file);
-            }
-        });
-        numbered.forEach(scans::putIfAbsent);
-        return scans;
     }
 
     /** Returns the scan that the description beside a prediction names, nothing when it is no longer there. */

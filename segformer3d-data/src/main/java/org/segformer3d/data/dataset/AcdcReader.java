@@ -3,6 +3,7 @@ package org.segformer3d.data.dataset;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,9 +11,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.segformer3d.data.format.VolumeFiles;
 
 /**
  * Reads which files make up the Automated Cardiac Diagnosis Challenge (ACDC, Bernard et al. 2018).
@@ -37,13 +38,17 @@ public final class AcdcReader {
     private AcdcReader() {}
 
     /**
-     * Reads a data set.
+     * Reads a data set of complete cases.
      *
      * @param root its folder, never {@code null}
      * @throws DatasetException when there are no patients' folders, an {@code Info.cfg} is something else or a frame is missing
      * @throws IOException when reading fails
      */
     public static SegmentationDataset read(Path root) throws IOException {
+        return DatasetLayout.ACDC.read(root);
+    }
+
+    static SegmentationDataset read(Path root, IncompleteCases incomplete) throws IOException {
         Objects.requireNonNull(root, "root");
         if (!Files.isDirectory(root)) {
             throw new DatasetException(root, "no such folder, expected ACDC with a folder patientNNN for each patient");
@@ -59,16 +64,19 @@ public final class AcdcReader {
         for (Path patient : patients) {
             String name = patient.getFileName().toString();
             Map<String, String> info = info(patient.resolve("Info.cfg"));
-            List<Case> frames = new ArrayList<>();
+            Map<String, Case> frames = new LinkedHashMap<>();
             for (String phase : FRAMES) {
-                frames.add(frame(patient, name, phase, info));
+                frames.put(phase, frame(patient, name, phase, info));
             }
-            boolean labelled = frames.stream().anyMatch(one -> one.label().isPresent());
-            for (Case one : frames) {
-                if (labelled && one.label().isEmpty()) {
-                    throw new DatasetException(
-                            patient,
-                            "found no " + one.id() + "_gt beside " + one.id() + ", expected both frames' truth");
+            boolean labelled =
+                    frames.values().stream().anyMatch(one -> one.label().isPresent());
+            for (Map.Entry<String, Case> frame : frames.entrySet()) {
+                Case one = frame.getValue();
+                for (String problem : problems(frame.getKey(), one, labelled)) {
+                    incomplete.add(one.id(), problem);
+                }
+                if (incomplete.contains(one.id())) {
+                    continue;
                 }
                 if ((labelled ? cases : unlabelled).put(one.id(), one) != null) {
                     throw new DatasetException(patient, "case '" + one.id() + "' is there twice");
@@ -132,8 +140,26 @@ public final class AcdcReader {
         return info;
     }
 
-    private static Case frame(Path patient, String name, String phase, Map<String, String> info)
-            throws DatasetException {
+    private static List<String> problems(String phase, Case one, boolean labelled) throws IOException {
+        List<String> problems = new ArrayList<>();
+        Path image = one.images().get(0);
+        if (Files.exists(image, LinkOption.NOFOLLOW_LINKS)) {
+            CaseFiles.trouble(image).ifPresent(why -> problems.add(CaseFiles.shown(image) + " " + why));
+        } else {
+            problems.add("Info.cfg names it as " + phase + ", but there is no " + CaseFiles.shown(image));
+        }
+        if (labelled && one.label().isEmpty()) {
+            problems.add("found no " + one.id() + "_gt beside it, expected both frames' truth");
+        }
+        if (one.label().isPresent()) {
+            Path label = one.label().get();
+            CaseFiles.trouble(label).ifPresent(why -> problems.add(CaseFiles.shown(label) + " " + why));
+        }
+        return problems;
+    }
+
+    /** Returns the case of a frame, whose files may be missing. */
+    private static Case frame(Path patient, String name, String phase, Map<String, String> info) throws IOException {
         Path file = patient.resolve("Info.cfg");
         String number = info.get(phase);
         if (number == null || !number.matches("\\d{1,4}")) {
@@ -143,11 +169,7 @@ public final class AcdcReader {
                             + ", expected the number of its frame, such as " + phase + ": 1");
         }
         String id = String.format("%s_frame%02d", name, Integer.parseInt(number));
-        Path image = ImageNames.find(patient, id);
-        if (image == null) {
-            throw new DatasetException(
-                    file, "names frame " + number + " as " + phase + ", but there is no " + id + ".nii.gz");
-        }
-        return new Case(id, List.of(image), Optional.ofNullable(ImageNames.find(patient, id + "_gt")));
+        Path image = CaseFiles.find(patient, id).orElse(patient.resolve(id + VolumeFiles.USUAL_ENDING));
+        return new Case(id, List.of(image), CaseFiles.find(patient, id + "_gt"));
     }
 }

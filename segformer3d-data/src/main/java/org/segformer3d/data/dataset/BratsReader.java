@@ -80,20 +80,52 @@ public final class BratsReader {
     }
 
     /**
-     * Finds the scans.
+     * Finds the scans, all of which must be complete.
      *
      * @param root the folder, never {@code null}
      * @throws DatasetException when there are none, or a case has no four modalities
      * @throws IOException when reading fails
      */
     public static BratsScans read(Path root) throws IOException {
+        IncompleteCases incomplete = new IncompleteCases();
+        BratsScans scans = read(root, incomplete);
+        incomplete.requireNone(root);
+        return scans;
+    }
+
+    /**
+     * Finds the scans and leaves incomplete ones out, which are warned of.
+     *
+     * @param root the folder, never {@code null}
+     * @throws DatasetException when there are none, or none is complete
+     * @throws IOException when reading fails
+     */
+    public static BratsScans readComplete(Path root) throws IOException {
+        IncompleteCases incomplete = new IncompleteCases();
+        BratsScans scans = read(root, incomplete);
+        if (scans.dataset().cases().isEmpty()) {
+            incomplete.requireNone(root);
+        }
+        incomplete.warn(root);
+        return scans;
+    }
+
+    /**
+     * Finds the scans.
+     *
+     * @param root the folder, never {@code null}
+     * @param incomplete takes the cases that lack a file, which aren't among the scans; never {@code null}
+     * @throws DatasetException when there are none
+     * @throws IOException when reading fails
+     */
+    public static BratsScans read(Path root, IncompleteCases incomplete) throws IOException {
         Objects.requireNonNull(root, "root");
         if (!Files.isDirectory(root)) {
             throw new DatasetException(root, "no such folder, expected BraTS scans");
         }
         for (Path folder : List.of(root, root.resolve("train"))) {
             if (Files.isDirectory(folder.resolve("imagesTr"))) {
-                return new BratsScans(decathlon(DatasetReader.read(folder)), true);
+                return new BratsScans(decathlon(DatasetReader.read(folder, incomplete)), true);
             }
         }
         List<Group> groups = groups(root);
@@ -103,13 +135,13 @@ public final class BratsReader {
                     "found no BraTS scans, expected imagesTr and labelsTr, here or in a folder train, or for each case NAME_flair,"
                             + " NAME_t1, NAME_t1ce, NAME_t2 (or _t2f, _t1n, _t1c, _t2w) and NAME_seg");
         }
-        return new BratsScans(challenge(root, groups), false);
+        return new BratsScans(challenge(root, groups, incomplete), false);
     }
 
     private static SegmentationDataset decathlon(SegmentationDataset found) throws DatasetException {
         int channels = found.channels().size();
         // One image of all channels tells how many there are only when it is read.
-        boolean whole = found.cases().get(0).images().size() == 1;
+        boolean whole = found.cases().isEmpty() || found.cases().get(0).images().size() == 1;
         if (channels != CHANNELS.size() && !(whole && channels == 1)) {
             throw new DatasetException(
                     found.root(), "its cases have " + channels + " channels, expected the four of BraTS: " + CHANNELS);
@@ -118,7 +150,8 @@ public final class BratsReader {
                 found.name(), found.root(), CHANNELS, found.labels(), found.cases(), found.unlabelled());
     }
 
-    private static SegmentationDataset challenge(Path root, List<Group> groups) throws IOException {
+    private static SegmentationDataset challenge(Path root, List<Group> groups, IncompleteCases incomplete)
+            throws IOException {
         List<Case> labelled = new ArrayList<>();
         List<Case> unlabelled = new ArrayList<>();
         Map<String, Path> places = new HashMap<>();
@@ -127,18 +160,22 @@ public final class BratsReader {
             if (other != null) {
                 throw new DatasetException(group.place(), "case '" + group.id() + "' is there twice, also in " + other);
             }
-            Case one = oneCase(group);
+            Optional<Case> whole = oneCase(group, incomplete);
+            if (whole.isEmpty()) {
+                continue;
+            }
+            Case one = whole.get();
             (one.label().isPresent() ? labelled : unlabelled).add(one);
         }
         if (!unlabelled.isEmpty()) {
             LOG.warn(
-                    "{}: {} cases have no segmentation, the first being {}",
+                    "{}: {} no segmentation: {}",
                     root,
-                    unlabelled.size(),
-                    unlabelled.get(0).id());
+                    unlabelled.size() == 1 ? "a case has" : unlabelled.size() + " cases have",
+                    CaseFiles.some(unlabelled.stream().map(Case::id).toList()));
         }
         labelled.sort(Comparator.comparing(Case::id));
-        if (labelled.isEmpty()) {
+        if (labelled.isEmpty() && incomplete.isEmpty()) {
             throw new DatasetException(root, "no case has a segmentation NAME_seg");
         }
         return new SegmentationDataset(
@@ -150,7 +187,8 @@ public final class BratsReader {
                 unlabelled);
     }
 
-    private static Case oneCase(Group group) throws IOException {
+    /** Returns the case of some files, nothing for one that can't be used. */
+    private static Optional<Case> oneCase(Group group, IncompleteCases incomplete) throws IOException {
         Map<Modality, Path> found = new EnumMap<>(Modality.class);
         List<Path> others = new ArrayList<>();
         for (Path file : group.files()) {
@@ -168,12 +206,13 @@ public final class BratsReader {
         for (Modality modality : Modality.values()) {
             Path file = found.get(modality);
             if (file == null) {
-                throw new DatasetException(
-                        group.place(),
-                        "case '" + group.id() + "' has no " + modality + ", expected a file whose name ends in one of "
+                incomplete.add(
+                        group.id(),
+                        "has no " + modality + " in " + group.place() + ", expected a file whose name ends in one of "
                                 + modality.words.stream().sorted().toList());
+            } else {
+                images.add(file);
             }
-            images.add(file);
         }
         List<Path> segmentations = others.stream()
                 .filter(file -> words(file).contains(SEGMENTATION))
@@ -187,7 +226,15 @@ public final class BratsReader {
                     "case '" + group.id() + "' has several segmentations: "
                             + segmentations.stream().map(Path::getFileName).toList());
         }
-        return new Case(group.id(), images, segmentations.stream().findFirst());
+        List<Path> files = new ArrayList<>(images);
+        files.addAll(segmentations);
+        for (Path file : files) {
+            CaseFiles.trouble(file).ifPresent(why -> incomplete.add(group.id(), CaseFiles.shown(file) + " " + why));
+        }
+        return incomplete.contains(group.id())
+                ? Optional.empty()
+                : Optional.of(
+                        new Case(group.id(), images, segmentations.stream().findFirst()));
     }
 
     /** The modality of a file is its last word that names one, but none that belongs to the case's own name. */
@@ -226,7 +273,7 @@ public final class BratsReader {
         }
         List<Group> groups = new ArrayList<>();
         for (Path folder : folders) {
-            List<Path> files = ImageNames.list(folder);
+            List<Path> files = CaseFiles.list(folder);
             Map<String, List<Path>> byName = new TreeMap<>();
             for (Path file : files) {
                 String stem = ImageNames.stem(file);

@@ -52,8 +52,11 @@ public final class CaseReader {
         if (channels != 0 && found != channels) {
             throw new DatasetException(
                     one.images().get(0),
-                    "case '" + one.id() + "' has " + found + (found == 1 ? " channel" : " channels") + ", expected "
-                            + channels);
+                    "case '" + one.id() + "': "
+                            + otherChannels(
+                                    found,
+                                    one.images().stream().map(CaseFiles::shown).toList(),
+                                    String.valueOf(channels)));
         }
         try {
             return Volume.stack(volumes);
@@ -142,6 +145,22 @@ public final class CaseReader {
      */
     public static Optional<Geometry> readGeometry(Path file) throws IOException {
         return VolumeFiles.readHeader(file).place();
+    }
+
+    /**
+     * Returns a message about a case with another number of channels than is taken; volumes of one file may be a series in time.
+     *
+     * @param found channels of all its files together
+     * @param files their names
+     * @param expected how many channels are taken and by whom
+     */
+    public static String otherChannels(long found, List<String> files, String expected) {
+        String where = " in " + String.join(", ", files);
+        return files.size() == 1 && found > 1
+                ? "found " + found + " volumes" + where
+                        + " along its fourth axis, which may be channels, or time points of a"
+                        + " series such as cine, perfusion or functional MRI; expected " + expected
+                : "found " + found + (found == 1 ? " channel" : " channels") + where + ", expected " + expected;
     }
 
     /** Returns how many channels an image file holds. */

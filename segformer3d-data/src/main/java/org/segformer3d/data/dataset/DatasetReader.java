@@ -4,10 +4,10 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -31,17 +31,20 @@ import org.segformer3d.data.format.VolumeFiles;
  * names to values, the latter also to lists of values (regions).
  */
 public final class DatasetReader {
-    private static final int NAMED = 5;
-
     private final Path root;
     private final Path json;
-    private final List<String> missing = new ArrayList<>();
     private final DatasetDescription description;
+    private final Optional<String> ending;
+    private final IncompleteCases incomplete;
+    private List<String> channels = List.of();
+    private CaseFiles.Naming naming = CaseFiles.Naming.UNKNOWN;
 
-    private DatasetReader(Path root, Path json, DatasetDescription description) {
+    private DatasetReader(Path root, Path json, DatasetDescription description, IncompleteCases incomplete) {
         this.root = root;
         this.json = json;
         this.description = description;
+        this.ending = Optional.ofNullable(description.at("file_ending").textValue());
+        this.incomplete = incomplete;
     }
 
     /**
@@ -55,7 +58,7 @@ public final class DatasetReader {
     }
 
     /**
-     * Reads a data set.
+     * Reads a data set of complete cases.
      *
      * @param path its folder or its {@code dataset.json}, never {@code null}
      * @throws DatasetException when there is none, it has no cases, it is inconsistent, or files of labelled cases are missing (they
@@ -63,6 +66,18 @@ public final class DatasetReader {
      * @throws IOException when reading fails
      */
     public static SegmentationDataset read(Path path) throws IOException {
+        return DatasetLayout.FOLDERS.read(path);
+    }
+
+    /**
+     * Reads a data set and leaves out the cases that lack a file.
+     *
+     * @param path its folder or its {@code dataset.json}, never {@code null}
+     * @param incomplete takes the labelled cases that are left out, never {@code null}
+     * @throws DatasetException when there is none, it has no cases or it is inconsistent
+     * @throws IOException when reading fails
+     */
+    static SegmentationDataset read(Path path, IncompleteCases incomplete) throws IOException {
         Objects.requireNonNull(path, "path");
         if (!Files.exists(path)) {
             throw new DatasetException(
@@ -75,10 +90,10 @@ public final class DatasetReader {
         Path json = isJson ? path : path.resolve("dataset.json");
         Path root = isJson ? path.toAbsolutePath().getParent() : path;
         if (Files.isRegularFile(json)) {
-            return new DatasetReader(root, json, DatasetDescription.read(json)).readDescribed();
+            return new DatasetReader(root, json, DatasetDescription.read(json), incomplete).readDescribed();
         }
         if (Files.isDirectory(root.resolve("imagesTr"))) {
-            DatasetReader reader = new DatasetReader(root, json, DatasetDescription.empty(json));
+            DatasetReader reader = new DatasetReader(root, json, DatasetDescription.empty(json), incomplete);
             return reader.dataset(reader.search());
         }
         throw new DatasetException(path, "no data set here: found neither dataset.json nor imagesTr");
@@ -101,34 +116,29 @@ public final class DatasetReader {
     }
 
     private SegmentationDataset dataset(List<Case> cases) throws IOException {
-        if (!missing.isEmpty()) {
-            throw new DatasetException(
-                    Files.isRegularFile(json) ? json : root,
-                    missing.size()
-                            + (missing.size() == 1 ? " file is missing: " : " files are missing: ")
-                            + String.join(", ", missing.subList(0, Math.min(NAMED, missing.size())))
-                            + (missing.size() > NAMED ? ", …" : ""));
-        }
-        if (cases.isEmpty()) {
+        if (cases.isEmpty() && incomplete.isEmpty()) {
             throw new DatasetException(
                     root.resolve("imagesTr"),
                     "no images found, expected files named " + VolumeFiles.endingsText()
                             + ", one case or channel each");
         }
         cases.sort(Comparator.comparing(Case::id));
-        description.checkCount(cases.size());
+        description.checkCount(cases.size() + incomplete.reasons().size());
         List<Case> unlabelled = unlabelled();
-        List<String> channels = description.channels();
+        channels = description.channels();
         if (channels.isEmpty()) {
-            int count = cases.get(0).images().size();
+            int count = cases.isEmpty() ? 1 : cases.get(0).images().size();
             List<String> numbered = new ArrayList<>();
             for (int n = 0; n < count; n++) {
                 numbered.add("channel " + n);
             }
             channels = numbered;
         }
-        checkChannels(cases, channels);
-        checkChannels(unlabelled, channels);
+        refuseOtherChannels(cases);
+        IncompleteCases unusable = new IncompleteCases();
+        cases = withAllChannels(cases, incomplete);
+        unlabelled = withAllChannels(unlabelled, unusable);
+        unusable.warn(root);
         Set<String> ids = new HashSet<>();
         for (Case one : cases) {
             if (!ids.add(one.id())) {
@@ -145,38 +155,58 @@ public final class DatasetReader {
                 cases,
                 unlabelled,
                 Map.of(),
-                Optional.ofNullable(description.at("file_ending").textValue()));
+                ending);
     }
 
-    /** One file may hold all channels, which only its header tells; several must be one per channel. */
-    private static void checkChannels(List<Case> cases, List<String> channels) throws DatasetException {
-        for (Case one : cases) {
-            int files = one.images().size();
-            // A file whose suffix isn't part of the id holds one channel only.
-            boolean whole = files == 1 && !ImageNames.stem(one.images().get(0)).equals(one.id() + "_0000");
-            if (!whole && files != channels.size()) {
-                throw new DatasetException(
-                        one.images().get(0),
-                        "case '" + one.id() + "' has " + files + " channel files, expected " + channels.size() + " ("
-                                + String.join(", ", channels) + ")");
-            }
+    /** Refuses a data set all of whose cases have another number of channels than it says. */
+    private void refuseOtherChannels(List<Case> cases) throws DatasetException {
+        Set<Integer> counts = new HashSet<>();
+        cases.forEach(one -> counts.add(one.images().size()));
+        if (cases.size() > 1 && counts.size() == 1 && lacksChannels(cases.get(0))) {
+            throw new DatasetException(
+                    cases.get(0).images().get(0),
+                    "case '" + cases.get(0).id() + "' " + channelsText(cases.get(0))
+                            + ", and so does every other case");
         }
     }
 
+    private List<Case> withAllChannels(List<Case> cases, IncompleteCases others) {
+        List<Case> complete = new ArrayList<>();
+        for (Case one : cases) {
+            if (lacksChannels(one)) {
+                others.add(one.id(), channelsText(one));
+            } else {
+                complete.add(one);
+            }
+        }
+        return complete;
+    }
+
+    /** One file may hold all channels, which only its header tells; several must be one per channel. */
+    private boolean lacksChannels(Case one) {
+        int files = one.images().size();
+        // A file whose suffix isn't part of the id holds one channel only.
+        boolean whole = files == 1 && !ImageNames.stem(one.images().get(0)).equals(one.id() + "_0000");
+        return !whole && files != channels.size();
+    }
+
+    private String channelsText(Case one) {
+        int files = one.images().size();
+        return "has " + files + (files == 1 ? " channel file" : " channel files") + ", expected " + channels.size()
+                + " (" + String.join(", ", channels) + ")";
+    }
+
     /** nnU-Net's explicit form: {"case": {"images": [one per channel], "label": file}}. */
-    private List<Case> explicitCases(JsonNode node) throws DatasetException {
+    private List<Case> explicitCases(JsonNode node) throws IOException {
         List<Case> cases = new ArrayList<>();
         for (Map.Entry<String, JsonNode> entry : node.properties()) {
-            List<Path> images = files(entry.getValue().path("images"));
-            Optional<Path> label = label(entry.getValue());
-            if (images.isEmpty() || label.isEmpty()) {
-                if (missing.isEmpty()) {
-                    throw new DatasetException(
-                            json, "case '" + entry.getKey() + "' in dataset needs a list of images and a label");
-                }
-                continue;
+            String id = entry.getKey();
+            JsonNode images = entry.getValue().path("images");
+            JsonNode label = entry.getValue().path("label");
+            if (images.isEmpty() || !label.isTextual()) {
+                throw new DatasetException(json, "case '" + id + "' in dataset needs a list of images and a label");
             }
-            cases.add(new Case(entry.getKey(), images, label));
+            add(id, files(images), resolve(label.asText()), cases);
         }
         return cases;
     }
@@ -184,18 +214,29 @@ public final class DatasetReader {
     private List<Path> files(JsonNode list) throws DatasetException {
         List<Path> files = new ArrayList<>();
         for (JsonNode name : list) {
-            Path file = resolve(name.asText());
-            if (Files.isRegularFile(file)) {
-                files.add(file);
-            } else {
-                missing.add(name.asText());
-            }
+            files.add(resolve(name.asText()));
         }
         return files;
     }
 
-    private List<Case> listedCases(JsonNode list) throws DatasetException {
+    /** Adds a labelled case to those that can be used, or to those that can't. */
+    private void add(String id, List<Path> images, Path label, List<Case> cases) throws IOException {
+        List<String> problems = new ArrayList<>();
+        for (Path image : images) {
+            CaseFiles.trouble(image).ifPresent(why -> problems.add(CaseFiles.shown(image) + " " + why));
+        }
+        CaseFiles.trouble(label).ifPresent(why -> problems.add(CaseFiles.shown(label) + " " + why));
+        if (problems.isEmpty()) {
+            cases.add(new Case(id, images, Optional.of(label)));
+        } else {
+            problems.forEach(problem -> incomplete.add(id, problem));
+        }
+    }
+
+    private List<Case> listedCases(JsonNode list) throws IOException {
         List<Case> cases = new ArrayList<>();
+        Set<Path> used = new HashSet<>();
+        Set<CaseFiles.Naming> namings = new HashSet<>();
         for (JsonNode entry : list) {
             JsonNode image = entry.path("image");
             if (!entry.isObject()
@@ -204,27 +245,36 @@ public final class DatasetReader {
                 throw new DatasetException(
                         json, "found " + entry + " in training, expected an object with image and label");
             }
-            Optional<Case> one = image(image);
-            Optional<Path> label = label(entry);
-            if (one.isPresent() && label.isPresent()) {
-                cases.add(new Case(one.get().id(), one.get().images(), label));
-            } else if (one.isEmpty()) {
-                missing.add(image.isTextual() ? image.asText() : image.toString());
-            }
+            Path label = resolve(entry.get("label").asText());
+            Case one = image(image, Optional.of(ImageNames.stem(label)), CaseFiles.Naming.UNKNOWN);
+            used.addAll(one.images());
+            used.add(label);
+            namings.add(
+                    one.id().equals(ImageNames.stem(one.images().get(0)))
+                            ? CaseFiles.Naming.WHOLE
+                            : CaseFiles.Naming.CHANNELS);
+            add(one.id(), one.images(), label, cases);
         }
+        naming = namings.size() == 1 ? namings.iterator().next() : CaseFiles.Naming.UNKNOWN;
+        warnOfUnlisted(used);
         return cases;
     }
 
-    private Optional<Path> label(JsonNode entry) throws DatasetException {
-        if (!entry.path("label").isTextual()) {
-            return Optional.empty();
+    /** A file beside those that are listed may have been left out on purpose, or forgotten. */
+    private void warnOfUnlisted(Set<Path> used) throws IOException {
+        List<String> unlisted = new ArrayList<>();
+        for (String name : List.of("imagesTr", "labelsTr")) {
+            Path folder = root.resolve(name).normalize();
+            if (Files.isDirectory(folder)) {
+                CaseFiles.list(folder, ending).stream()
+                        .filter(file -> !used.contains(file))
+                        .forEach(file -> unlisted.add(CaseFiles.shown(file)));
+            }
         }
-        Path file = resolve(entry.get("label").asText());
-        if (!Files.isRegularFile(file)) {
-            missing.add(entry.get("label").asText());
-            return Optional.empty();
+        if (!unlisted.isEmpty()) {
+            description.warn((unlisted.size() == 1 ? "a file is" : unlisted.size() + " files are")
+                    + " not listed in training and left out: " + CaseFiles.some(unlisted));
         }
-        return Optional.of(file);
     }
 
     private Path resolve(String name) throws DatasetException {
@@ -235,40 +285,45 @@ public final class DatasetReader {
         }
     }
 
-    /** Finds the files behind an "image": itself, or with nnU-Net's channel suffixes, which its dataset.json leaves out. */
-    private Optional<Case> image(JsonNode node) throws DatasetException {
-        if (node.isArray()) {
-            List<Path> files = new ArrayList<>();
-            for (JsonNode name : node) {
-                Path file = resolve(name.asText());
-                if (!Files.isRegularFile(file)) {
-                    return Optional.empty();
-                }
-                files.add(file);
-            }
-            return files.isEmpty()
-                    ? Optional.empty()
-                    : Optional.of(new Case(ImageNames.caseOf(ImageNames.stem(files.get(0))), files, Optional.empty()));
+    /**
+     * Finds the files behind an "image": itself, or with nnU-Net's channel suffixes, which its dataset.json leaves out. Files may be missing.
+     *
+     * @param label what the case's label is called, which says whether a suffix is part of its name
+     * @param others what suffixes are in the names of other cases
+     */
+    private Case image(JsonNode node, Optional<String> label, CaseFiles.Naming others) throws DatasetException {
+        if (node.isArray() && !node.isEmpty()) {
+            List<Path> files = files(node);
+            String name = ImageNames.stem(files.get(0));
+            boolean whole = label.equals(Optional.of(name));
+            return new Case(whole ? name : ImageNames.caseOf(name), files, Optional.empty());
         }
         Path file = resolve(node.asText());
-        if (file.getFileName() == null) {
-            return Optional.empty();
+        if (file.getFileName() == null || node.asText().isEmpty()) {
+            throw new DatasetException(json, "found '" + node.asText() + "' as an image, expected the name of a file");
         }
-        String stem = ImageNames.stem(file);
-        boolean exists = Files.isRegularFile(file);
-        if (exists && ImageNames.channelOf(stem) != 0) {
-            return Optional.of(new Case(stem, List.of(file), Optional.empty()));
+        String name = ImageNames.stem(file);
+        boolean exists = isThere(file);
+        boolean whole =
+                ImageNames.channelOf(name) != 0 || label.map(name::equals).orElse(others == CaseFiles.Naming.WHOLE);
+        if (exists && whole) {
+            return new Case(name, List.of(file), Optional.empty());
         }
-        String id = exists ? ImageNames.caseOf(stem) : stem;
+        String id = exists ? ImageNames.caseOf(name) : name;
         List<Path> files = new ArrayList<>();
         for (int n = 0; n < 10000; n++) {
             Path channel = file.resolveSibling(id + String.format("_%04d", n) + ImageNames.extension(file));
-            if (!Files.isRegularFile(channel)) {
+            if (!isThere(channel)) {
                 break;
             }
             files.add(channel);
         }
-        return files.isEmpty() ? Optional.empty() : Optional.of(new Case(id, files, Optional.empty()));
+        return new Case(id, files.isEmpty() ? List.of(file) : files, Optional.empty());
+    }
+
+    /** Returns whether a folder has an entry of that name, also a link that leads nowhere. */
+    private static boolean isThere(Path file) {
+        return Files.exists(file, LinkOption.NOFOLLOW_LINKS);
     }
 
     /** Finds the cases in imagesTr and labelsTr. */
@@ -278,71 +333,59 @@ public final class DatasetReader {
         if (!Files.isDirectory(labels)) {
             throw new DatasetException(root, "found imagesTr, but no labelsTr beside it");
         }
+        Map<String, Path> byName = CaseFiles.byName(CaseFiles.list(labels, ending));
+        CaseFiles.Grouped grouped =
+                CaseFiles.group(CaseFiles.list(images, ending), CaseFiles.Known.of(byName.keySet()));
+        naming = grouped.naming();
         List<Case> cases = new ArrayList<>();
-        for (Case one : group(ImageNames.list(images), labels)) {
-            Path label = ImageNames.find(labels, one.id());
+        for (CaseFiles.Group group : grouped.groups()) {
+            List<String> problems = group.problems();
+            Path label = byName.remove(group.id());
             if (label == null) {
-                missing.add("labelsTr/" + one.id()
-                        + ImageNames.extension(one.images().get(0)));
+                problems.add("no label, expected labelsTr/" + group.id()
+                        + ImageNames.extension(group.files().get(0)));
             } else {
-                cases.add(new Case(one.id(), one.images(), Optional.of(label)));
+                CaseFiles.trouble(label).ifPresent(why -> problems.add(CaseFiles.shown(label) + " " + why));
+            }
+            problems.forEach(problem -> incomplete.add(group.id(), problem));
+            if (problems.isEmpty()) {
+                cases.add(new Case(group.id(), group.files(), Optional.of(label)));
             }
         }
+        byName.forEach((id, label) -> incomplete.add(
+                id,
+                CaseFiles.shown(label) + " has no image, expected imagesTr/" + id
+                        + (naming == CaseFiles.Naming.WHOLE ? "" : "_0000") + ImageNames.extension(label)));
         return cases;
-    }
-
-    /** Joins channel files into cases; a file whose whole name is that of a label is a case of its own. */
-    private static List<Case> group(List<Path> files, Path labels) throws DatasetException {
-        Map<String, TreeMap<Integer, Path>> groups = new TreeMap<>();
-        List<Case> cases = new ArrayList<>();
-        for (Path file : files) {
-            String stem = ImageNames.stem(file);
-            int channel = ImageNames.channelOf(stem);
-            if (channel < 0 || labels != null && ImageNames.find(labels, stem) != null) {
-                cases.add(new Case(stem, List.of(file), Optional.empty()));
-            } else if (groups.computeIfAbsent(ImageNames.caseOf(stem), id -> new TreeMap<>())
-                            .put(channel, file)
-                    != null) {
-                throw new DatasetException(file, "channel " + channel + " of this case is there twice");
-            }
-        }
-        for (Map.Entry<String, TreeMap<Integer, Path>> group : groups.entrySet()) {
-            cases.add(new Case(group.getKey(), complete(group.getValue()), Optional.empty()));
-        }
-        cases.sort(Comparator.comparing(Case::id));
-        return cases;
-    }
-
-    /** Returns the files of one case in order, after checking that none is missing in between. */
-    static List<Path> complete(TreeMap<Integer, Path> byChannel) throws DatasetException {
-        if (byChannel.lastKey() != byChannel.size() - 1) {
-            int absent = 0;
-            while (byChannel.containsKey(absent)) {
-                absent++;
-            }
-            throw new DatasetException(
-                    byChannel.lastEntry().getValue(),
-                    String.format("its case has no file of channel _%04d beside it", absent));
-        }
-        return List.copyOf(byChannel.values());
     }
 
     private List<Case> unlabelled() throws IOException {
-        List<Case> cases = new ArrayList<>();
+        IncompleteCases unusable = new IncompleteCases();
+        Map<String, Case> cases = new TreeMap<>();
         if (description.at("test").isArray() && !description.at("test").isEmpty()) {
-            List<String> absent = new ArrayList<>();
             for (JsonNode entry : description.at("test")) {
-                JsonNode image = entry.isObject() ? entry.path("image") : entry;
-                image(image).ifPresentOrElse(cases::add, () -> absent.add(image.asText()));
-            }
-            if (!absent.isEmpty()) {
-                description.warn(absent.size() + " test images are missing, the first being " + absent.get(0));
+                Case one = image(entry.isObject() ? entry.path("image") : entry, Optional.empty(), naming);
+                List<String> problems = new ArrayList<>();
+                for (Path image : one.images()) {
+                    CaseFiles.trouble(image).ifPresent(why -> problems.add(CaseFiles.shown(image) + " " + why));
+                }
+                problems.forEach(problem -> unusable.add(one.id(), problem));
+                if (problems.isEmpty()) {
+                    cases.putIfAbsent(one.id(), one);
+                }
             }
         } else if (Files.isDirectory(root.resolve("imagesTs"))) {
-            cases.addAll(group(ImageNames.list(root.resolve("imagesTs")), null));
+            CaseFiles.Known known = new CaseFiles.Known(Set.of(), naming);
+            for (CaseFiles.Group group : CaseFiles.group(CaseFiles.list(root.resolve("imagesTs"), ending), known)
+                    .groups()) {
+                List<String> problems = group.problems();
+                problems.forEach(problem -> unusable.add(group.id(), problem));
+                if (problems.isEmpty()) {
+                    cases.put(group.id(), new Case(group.id(), group.files(), Optional.empty()));
+                }
+            }
         }
-        Map<String, Case> unique = new HashMap<>();
-        cases.forEach(one -> unique.putIfAbsent(one.id(), one));
-        return unique.values().stream().sorted(Comparator.comparing(Case::id)).toList();
+        unusable.warn(root);
+        return List.copyOf(cases.values());
     }
 }

@@ -1,16 +1,12 @@
 package org.segformer3d.data.dataset;
 
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.text.Normalizer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.segformer3d.data.format.VolumeFiles;
 
-/** What file names say: which are images, whose they are and which channel they hold. */
+/** What the name of a file says by itself: whether it is an image, whose it may be and which channel it may hold; {@link CaseFiles} decides. */
 public final class ImageNames {
     private static final Pattern CHANNEL = Pattern.compile("(.+)_(\\d{4})");
 
@@ -21,9 +17,12 @@ public final class ImageNames {
         return VolumeFiles.endingOf(file);
     }
 
-    /** Returns the name without folder and image extension, also that of a pair's other half. */
+    /**
+     * Returns the name without folder and image extension, also that of a pair's other half; in composed letters, for a Mac writes "ü" as
+     * two and other systems as one, and an image from the one must find its label from the other.
+     */
     public static String stem(Path file) {
-        return VolumeFiles.stem(file);
+        return Normalizer.normalize(VolumeFiles.stem(file), Normalizer.Form.NFC);
     }
 
     /** Returns the stem without a channel suffix such as {@code _0000}. */
@@ -36,30 +35,5 @@ public final class ImageNames {
     static int channelOf(String stem) {
         Matcher matcher = CHANNEL.matcher(stem);
         return matcher.matches() ? Integer.parseInt(matcher.group(2)) : -1;
-    }
-
-    /** Returns the images directly in a folder in order of name; hidden files, as archives made on a Mac hold, don't count. */
-    public static List<Path> list(Path folder) throws IOException {
-        List<Path> images = new ArrayList<>();
-        try (Stream<Path> entries = Files.list(folder)) {
-            entries.filter(Files::isRegularFile)
-                    .filter(file -> !file.getFileName().toString().startsWith("."))
-                    .filter(file -> !extension(file).isEmpty())
-                    .sorted((a, b) ->
-                            a.getFileName().toString().compareTo(b.getFileName().toString()))
-                    .forEach(images::add);
-        }
-        return images;
-    }
-
-    /** Returns the image in a folder with the given stem, or {@code null}. */
-    static Path find(Path folder, String stem) {
-        for (String extension : VolumeFiles.endings()) {
-            Path file = folder.resolve(stem + extension);
-            if (Files.isRegularFile(file)) {
-                return file;
-            }
-        }
-        return null;
     }
 }

@@ -5,8 +5,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /**
@@ -44,13 +46,17 @@ public final class SynapseReader {
     private SynapseReader() {}
 
     /**
-     * Reads a data set.
+     * Reads a data set of complete cases.
      *
      * @param root its folder, never {@code null}
      * @throws DatasetException when there are no {@code img} and {@code label}, no image has a label, or a label has no image
      * @throws IOException when reading fails
      */
     public static SegmentationDataset read(Path root) throws IOException {
+        return DatasetLayout.SYNAPSE.read(root);
+    }
+
+    static SegmentationDataset read(Path root, IncompleteCases incomplete) throws IOException {
         Objects.requireNonNull(root, "root");
         if (!Files.isDirectory(root)) {
             throw new DatasetException(root, "no such folder, expected Synapse's CT with the folders img and label");
@@ -63,32 +69,45 @@ public final class SynapseReader {
         Path labels = folder.resolve("label");
         List<Case> cases = new ArrayList<>();
         List<Case> unlabelled = new ArrayList<>();
-        List<String> numbers = new ArrayList<>();
-        for (Path image : ImageNames.list(folder.resolve("img"))) {
+        IncompleteCases unusable = new IncompleteCases();
+        Map<String, Path> byNumber = new TreeMap<>();
+        CaseFiles.byName(labels).forEach((name, label) -> byNumber.put(number(name), label));
+        for (Path image : CaseFiles.list(folder.resolve("img"))) {
             String id = ImageNames.stem(image);
-            numbers.add(number(id));
-            Path label = ImageNames.find(labels, "label" + number(id));
-            Case one = new Case(id, List.of(image), Optional.ofNullable(label));
-            (label == null ? unlabelled : cases).add(one);
-        }
-        for (Path label : ImageNames.list(labels)) {
-            if (!numbers.contains(number(ImageNames.stem(label)))) {
-                throw new DatasetException(
-                        label,
-                        "has no image, expected img" + number(ImageNames.stem(label)) + " in " + folder.resolve("img"));
+            Optional<Path> label = Optional.ofNullable(byNumber.remove(number(id)));
+            List<Path> files = new ArrayList<>(List.of(image));
+            label.ifPresent(files::add);
+            boolean usable = true;
+            for (Path file : files) {
+                Optional<String> trouble = CaseFiles.trouble(file);
+                trouble.ifPresent(
+                        why -> (label.isEmpty() ? unusable : incomplete).add(id, CaseFiles.shown(file) + " " + why));
+                usable &= trouble.isEmpty();
+            }
+            if (usable) {
+                (label.isEmpty() ? unlabelled : cases).add(new Case(id, List.of(image), label));
             }
         }
-        if (cases.isEmpty()) {
+        byNumber.forEach((number, label) -> incomplete.add(
+                "img" + number,
+                CaseFiles.shown(label) + " has no image, expected img" + number + " in " + folder.resolve("img")));
+        if (cases.isEmpty() && incomplete.isEmpty()) {
             throw new DatasetException(
                     folder,
                     "no image has a label, expected pairs such as img/img0001.nii.gz and label/label0001.nii.gz");
         }
         Path testing = folder.resolveSibling("Testing").resolve("img");
         if (!folder.equals(root) && Files.isDirectory(testing)) {
-            for (Path image : ImageNames.list(testing)) {
-                unlabelled.add(new Case(ImageNames.stem(image), List.of(image), Optional.empty()));
+            for (Path image : CaseFiles.list(testing)) {
+                String id = ImageNames.stem(image);
+                Optional<String> trouble = CaseFiles.trouble(image);
+                trouble.ifPresent(why -> unusable.add(id, CaseFiles.shown(image) + " " + why));
+                if (trouble.isEmpty()) {
+                    unlabelled.add(new Case(id, List.of(image), Optional.empty()));
+                }
             }
         }
+        unusable.warn(root);
         List<LabelClass> classes = new ArrayList<>();
         for (int value = 0; value < ORGANS.size(); value++) {
             classes.add(LabelClass.of(value, ORGANS.get(value)));

@@ -15,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 import org.segformer3d.data.metaimage.MetaImageFormat;
@@ -57,9 +58,13 @@ public final class VolumeFiles {
         STRANGERS.put("BZh", "bzip2 data: unpack it first");
         STRANGERS.put("\u00fd7zXZ", "xz data: unpack it first");
         STRANGERS.put("\u0028\u00b5\u002f\u00fd", "Zstandard data: unpack it first");
-        STRANGERS.put("version https://git-lfs", "a pointer of Git LFS: get the file itself with git lfs pull");
-        STRANGERS.put("/annex/objects/", "a pointer of git-annex: get the file itself with git annex get");
     }
+
+    /** A stand-in is a line or two of text. */
+    private static final int STAND_IN_BYTES = 1024;
+
+    /** What a system without links, or an unlocked file of git-annex, has in the place of a link to the content. */
+    private static final Pattern ANNEX = Pattern.compile("(?:(?:\\.\\./)*\\.git)?/annex/objects/\\S.*", Pattern.DOTALL);
 
     private VolumeFiles() {}
 
@@ -131,6 +136,11 @@ public final class VolumeFiles {
             }
         }
         return "";
+    }
+
+    /** Returns whether a file's name is that of an array, which says nothing about where an image lies. */
+    public static boolean isArray(Path file) {
+        return byName(file).filter(NumpyFormat.class::isInstance).isPresent();
     }
 
     private static Optional<VolumeFormat> byName(Path file) {
@@ -219,8 +229,33 @@ public final class VolumeFiles {
         return start.length >= 2 && start[0] == 0x1f && (start[1] & 0xff) == 0x8b;
     }
 
+    /**
+     * Returns what a file is that stands for an image that wasn't fetched, for a message; empty for any other.
+     *
+     * @throws IOException when reading fails
+     */
+    public static Optional<String> standIn(Path file) throws IOException {
+        return Files.size(file) < STAND_IN_BYTES
+                ? standIn(new String(raw(file, STAND_IN_BYTES), StandardCharsets.ISO_8859_1))
+                        .map("is "::concat)
+                : Optional.empty();
+    }
+
+    private static Optional<String> standIn(String text) {
+        if (text.startsWith("version https://git-lfs")) {
+            return Optional.of("a pointer of Git LFS: get the file itself with git lfs pull");
+        }
+        return ANNEX.matcher(text).matches()
+                ? Optional.of("a pointer of git-annex: get the file itself with git annex get or datalad get")
+                : Optional.empty();
+    }
+
     private static String described(byte[] start) {
         String text = new String(start, StandardCharsets.ISO_8859_1);
+        Optional<String> pointer = standIn(text);
+        if (pointer.isPresent()) {
+            return pointer.get();
+        }
         for (Map.Entry<String, String> stranger : STRANGERS.entrySet()) {
             if (text.startsWith(stranger.getKey())) {
                 return stranger.getValue();

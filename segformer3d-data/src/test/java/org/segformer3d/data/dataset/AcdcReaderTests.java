@@ -93,7 +93,7 @@ class AcdcReaderTests {
         patient("patient001", "ES: 2\n");
         refused("Info.cfg", "ED missing");
         patient("patient001", "ED: 1\nES: 2\n", "patient001_frame01");
-        refused("Info.cfg", "frame 2 as ES", "patient001_frame02.nii.gz");
+        refused("patient001_frame02", "Info.cfg names it as ES", "patient001_frame02.nii.gz");
         patient("patient001", "ED: 1\nES: 2\n", "patient001_frame01_gt", "patient001_frame02");
         refused("patient001_frame02_gt");
     }

@@ -104,7 +104,10 @@ class DatasetReaderTests {
                     {'training': [{'image': './imagesTr/a.nii.gz', 'label': './labelsTr/a.nii.gz'},
                                   {'image': './imagesTr/b.nii.gz', 'label': './labelsTr/b.nii.gz'}]}""");
 
-            refused("3 files are missing", "./labelsTr/a.nii.gz", "./imagesTr/b.nii.gz", "./labelsTr/b.nii.gz");
+            refused(
+                    "2 cases are incomplete",
+                    "'a' (labelsTr/a.nii.gz is missing)",
+                    "'b' (imagesTr/b.nii.gz is missing; labelsTr/b.nii.gz is missing)");
         }
 
         @Test
@@ -291,7 +294,7 @@ class DatasetReaderTests {
             twoCases();
             json("{'channel_names': {'0': 'T1', '1': 'T2'}, 'labels': {'background': 0}}");
             Files.delete(root.resolve("imagesTr/case_01_0001.nii.gz"));
-            refused("case_01", "1 channel files", "expected 2 (T1, T2)");
+            refused("case_01", "1 channel file", "expected 2 (T1, T2)");
 
             image("imagesTr/case_01_0002.nii.gz", 1, 0);
             refused("case_01_0002.nii.gz", "_0001");
@@ -498,7 +501,7 @@ class DatasetReaderTests {
             assertRefused(1, "no such file or folder", "absent.nii.gz");
             assertRefused(1, "no images in this folder", "empty");
             assertRefused(1, "the same name", "a.nii.gz", "x/a.nii.gz");
-            assertRefused(2, "has 1 channel files, expected 2", "c");
+            assertRefused(2, "'c' (has 1 channel file, c_0000.nii.gz, expected 2)", "c");
         }
 
         private void assertRefused(int channels, String phrase, String... names) {

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Collectors;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
@@ -67,16 +66,20 @@ final class CaseLoader {
             }
             found += read.volume().channels();
             channels.add(read.volume());
-            files.add(Map.of("file", read.file().toString(), "sha256", read.sha256()));
+            files.add(Map.of("file", read.file().toAbsolutePath().normalize().toString(), "sha256", read.sha256()));
         }
         int expected = bundle.config().inChannels();
         if (found != expected) {
-            String names = input.images().stream().map(Path::toString).collect(Collectors.joining(", "));
             throw new DatasetException(
                     input.images().get(0),
-                    "case '" + input.id() + "': found " + found + (found == 1 ? " channel" : " channels") + " in "
-                            + names + ", expected " + expected + " as the model '" + bundle.name()
-                            + "' takes; give one file per channel in channel order, or one 4D file");
+                    "case '" + input.id() + "': "
+                            + CaseReader.otherChannels(
+                                    found,
+                                    input.images().stream().map(Path::toString).toList(),
+                                    expected + " as the model '" + bundle.name() + "' takes")
+                            + (expected == 1
+                                    ? "; give the one that is meant in a file of its own"
+                                    : "; give one file per channel in channel order, or one 4D file"));
         }
         Map<Phase, Duration> timings = new EnumMap<>(Phase.class);
         timings.put(Phase.READ, Duration.ofNanos(System.nanoTime() - start));

@@ -17,8 +17,17 @@ import org.segformer3d.data.dataset.PredictionInputs;
  * @param output where results are written, never {@code null}
  * @param continuing whether cases are left out whose results are there already, made by the same models in the same way, in the same
  *     compute type, from the same files
+ * @param overwriting whether a result may replace one of another scan
+ * @param skippingIncomplete whether cases that lack a file are left out with a warning instead of being refused
+ * @param wholeNames whether every input file is a case of its own, whatever its name ends in
  */
-public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean continuing) {
+public record PredictionJob(
+        List<Path> inputs,
+        PredictionOutput output,
+        boolean continuing,
+        boolean overwriting,
+        boolean skippingIncomplete,
+        boolean wholeNames) {
     /** Validates. */
     public PredictionJob {
         inputs = List.copyOf(inputs);
@@ -28,9 +37,29 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
         }
     }
 
+    /** Creates a job of complete cases that doesn't replace results of other scans. */
+    public PredictionJob(List<Path> inputs, PredictionOutput output, boolean continuing) {
+        this(inputs, output, continuing, false, false, false);
+    }
+
     /** Creates a job that does every case anew. */
     public PredictionJob(List<Path> inputs, PredictionOutput output) {
         this(inputs, output, false);
+    }
+
+    /** Returns this job with results of other scans replaced, or not. */
+    public PredictionJob overwriting(boolean on) {
+        return new PredictionJob(inputs, output, continuing, on, skippingIncomplete, wholeNames);
+    }
+
+    /** Returns this job with cases left out that lack a file, or refused. */
+    public PredictionJob skippingIncomplete(boolean on) {
+        return new PredictionJob(inputs, output, continuing, overwriting, on, wholeNames);
+    }
+
+    /** Returns this job with every input file a case of its own, or not. */
+    public PredictionJob withWholeNames(boolean on) {
+        return new PredictionJob(inputs, output, continuing, overwriting, skippingIncomplete, on);
     }
 
     /**
@@ -38,16 +67,21 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
      *
      * @param ensemble the models that will predict, or the only one, never {@code null}
      * @return to be closed by the caller
-     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
+     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case, or a case is incomplete
      * @throws IOException when the inputs can't be listed
      */
     public PredictionRun start(Ensemble ensemble) throws IOException {
         PredictionInputs.Found found =
-                PredictionInputs.search(inputs, ensemble.first().config().inChannels());
+                PredictionInputs.search(inputs, ensemble.first().config().inChannels(), wholeNames);
+        boolean none = found.cases().isEmpty() && found.refused().isEmpty();
+        if (!skippingIncomplete || none) {
+            found.incomplete().requireNone(inputs.get(0));
+        }
+        found.incomplete().warn(inputs.get(0));
         if (found.cases().isEmpty()) {
             throw found.refused().values().iterator().next();
         }
-        return new PredictionRun(ensemble, found.cases(), found.refused(), output, continuing);
+        return new PredictionRun(ensemble, found.cases(), found.refused(), output, continuing, overwriting);
     }
 
     /**
@@ -56,7 +90,7 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
      * @param segmenter stays the caller's, never {@code null}
      * @param listener told how it goes, never {@code null}
      * @return what was written and what failed
-     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case
+     * @throws org.segformer3d.data.dataset.DatasetException when the inputs don't make up a single case, or a case is incomplete
      * @throws IOException when the inputs can't be listed
      * @throws CancellationException when the listener throws it or says so
      */
@@ -75,7 +109,7 @@ public record PredictionJob(List<Path> inputs, PredictionOutput output, boolean 
     public static PredictionReport run(
             Segmenter segmenter, List<Case> cases, PredictionOutput output, PredictionListener listener) {
         Objects.requireNonNull(listener, "listener");
-        try (PredictionRun run = new PredictionRun(segmenter.ensemble(), cases, Map.of(), output, false)) {
+        try (PredictionRun run = new PredictionRun(segmenter.ensemble(), cases, Map.of(), output, false, false)) {
             return run.finish(segmenter, listener);
         }
     }

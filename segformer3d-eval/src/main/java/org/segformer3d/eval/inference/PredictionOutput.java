@@ -2,13 +2,16 @@ package org.segformer3d.eval.inference;
 
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.format.VolumeFiles;
@@ -151,30 +154,85 @@ public record PredictionOutput(
         if (!there) {
             return false;
         }
-        Map<String, Object> found;
+        Map<String, Object> found = description(json);
+        return found.get("provenance") instanceof Map<?, ?> provenance
+                && provenance.get("model") instanceof Map<?, ?> model
+                && ensemble.weightsHash().equals(model.get("weights_hash"))
+                && ensemble.configurationHash().equals(model.get("configuration_hash"))
+                && computeType.toString().equals(provenance.get("compute_type"))
+                && (!logits && !probabilities || precision.toString().equals(found.get("saved_precision")))
+                && isOf(input, found);
+    }
+
+    /** Returns the description beside a result, nothing where it is none. */
+    private static Map<String, Object> description(Path json) {
         try {
-            found = Json.parse(Files.readString(json));
+            Map<String, Object> found = Json.parse(Files.readString(json));
+            return found != null && FORMAT.equals(found.get("format")) ? found : Map.of();
         } catch (IOException e) {
-            return false; // whatever it is, it will be replaced
+            return Map.of(); // it isn't there, or was written by somebody else
         }
-        if (!(found.get("provenance") instanceof Map<?, ?> provenance)
-                || !FORMAT.equals(found.get("format"))
-                || !(provenance.get("model") instanceof Map<?, ?> model)
-                || !(provenance.get("inputs") instanceof List<?> inputs)
-                || !ensemble.weightsHash().equals(model.get("weights_hash"))
-                || !ensemble.configurationHash().equals(model.get("configuration_hash"))
-                || !computeType.toString().equals(provenance.get("compute_type"))
-                || (logits || probabilities) && !precision.toString().equals(found.get("saved_precision"))
-                || inputs.size() != input.images().size()) {
+    }
+
+    /** Returns the files that a description says a result was made from: each one's name and hash. */
+    private static List<Map<?, ?>> sources(Map<String, Object> description) {
+        List<Map<?, ?>> sources = new ArrayList<>();
+        if (description.get("provenance") instanceof Map<?, ?> provenance
+                && provenance.get("inputs") instanceof List<?> inputs) {
+            for (Object one : inputs) {
+                sources.add(one instanceof Map<?, ?> file ? file : Map.of());
+            }
+        }
+        return sources;
+    }
+
+    private static boolean isOf(Case input, Map<String, Object> description) throws IOException {
+        List<Map<?, ?>> sources = sources(description);
+        if (sources.size() != input.images().size()) {
             return false;
         }
-        for (int n = 0; n < inputs.size(); n++) {
-            if (!(inputs.get(n) instanceof Map<?, ?> file)
-                    || !Sha256.of(input.images().get(n)).equals(file.get("sha256"))) {
+        for (int n = 0; n < sources.size(); n++) {
+            if (!Sha256.of(input.images().get(n)).equals(sources.get(n).get("sha256"))) {
                 return false;
             }
         }
         return true;
+    }
+
+    /** Returns whether a result was made from the very files, whatever they held then. */
+    private static boolean isFrom(Case input, Map<String, Object> description) {
+        List<String> made = sources(description).stream()
+                .map(file -> String.valueOf(file.get("file")))
+                .toList();
+        return made.equals(input.images().stream()
+                .map(file -> file.toAbsolutePath().normalize().toString())
+                .toList());
+    }
+
+    /**
+     * Checks that no result of a case replaces one of another scan: files may have one name in two folders, and are then of two patients
+     * more often than not. A result of the same files may be replaced, also when they were moved or when their content has changed since.
+     *
+     * @throws IOException naming the result and what it was made from, when it is there and wasn't made from these files; or when an input
+     *     can't be read
+     */
+    public void requireSameSource(Case input) throws IOException {
+        Path labels = labelFile(input.id());
+        Map<String, Object> description = description(folder.resolve(input.id() + ".json"));
+        // Labels of another ending share the description.
+        boolean isThere = !description.isEmpty() || Files.exists(labels, LinkOption.NOFOLLOW_LINKS);
+        if (isThere && !isFrom(input, description) && !isOf(input, description)) {
+            String made = sources(description).stream()
+                    .map(file -> String.valueOf(file.get("file")))
+                    .collect(Collectors.joining(", "));
+            throw new IOException(labels + ": "
+                    + (made.isEmpty()
+                            ? "is there already and doesn't say what it was made from"
+                            : "is the result of another scan, " + made)
+                    + ", and would be replaced by that of "
+                    + input.images().stream().map(Path::toString).collect(Collectors.joining(", "))
+                    + "; choose another output folder, or replace it with --overwrite");
+        }
     }
 
     private Path extra(String kind, String caseId) {

@@ -35,6 +35,7 @@ public final class PredictionRun implements AutoCloseable {
     private final Map<String, IOException> refused;
     private final PredictionOutput output;
     private final boolean continuing;
+    private final boolean overwriting;
     private final ExecutorService reader = executor("reader");
     private final ExecutorService writer = executor("writer");
     private final TreeMap<Integer, Path> written = new TreeMap<>();
@@ -58,13 +59,15 @@ public final class PredictionRun implements AutoCloseable {
             List<Case> cases,
             Map<String, IOException> refused,
             PredictionOutput output,
-            boolean continuing) {
+            boolean continuing,
+            boolean overwriting) {
         this.ensemble = ensemble;
         this.loader = new CaseLoader(ensemble.first());
         this.cases = List.copyOf(cases);
         this.refused = refused;
         this.output = Objects.requireNonNull(output, "output");
         this.continuing = continuing;
+        this.overwriting = overwriting;
         // Whether a result is to be kept depends on what the backend computes in.
         if (!cases.isEmpty() && !continuing) {
             read(0);
@@ -183,6 +186,9 @@ public final class PredictionRun implements AutoCloseable {
             own.requireApartFrom(input);
             if (continuing && own.isDone(input, ensemble, computeType)) {
                 return new Input(null, own.labelFile(input.id()));
+            }
+            if (!overwriting) {
+                own.requireSameSource(input);
             }
             return new Input(loader.load(input), null);
         });

@@ -20,10 +20,10 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.data.dataset.CaseFiles;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
-import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.labels.LabelSpec;
@@ -305,7 +305,7 @@ public record Evaluation(
             return files(labels, "true label volumes");
         }
         Map<String, Path> files = new TreeMap<>();
-        layout.read(labels)
+        layout.readComplete(labels)
                 .cases()
                 .forEach(one -> files.put(one.id(), one.label().orElseThrow()));
         return files;
@@ -315,25 +315,23 @@ public record Evaluation(
         if (!Files.isDirectory(folder)) {
             throw new DatasetException(folder, "no such folder, expected one with " + what);
         }
-        Map<String, Path> files = new TreeMap<>();
-        for (Path file : ImageNames.list(folder)) {
-            Path other = files.put(ImageNames.stem(file), file);
-            if (other != null) {
-                throw new DatasetException(file, "is of the same case as " + other + ", expected one file a case");
-            }
-        }
+        Map<String, Path> files = CaseFiles.byName(folder);
         if (files.isEmpty()) {
             throw new DatasetException(folder, "no images in this folder, expected " + what);
         }
         return files;
     }
 
-    private static Path partner(Map<String, Path> files, String id, Path folder, String what) throws DatasetException {
+    private static Path partner(Map<String, Path> files, String id, Path folder, String what) throws IOException {
         Path file = files.get(id);
         if (file == null) {
             throw new DatasetException(
                     folder,
                     "no " + what + " for case '" + id + "', expected a file such as " + id + VolumeFiles.USUAL_ENDING);
+        }
+        Optional<String> trouble = CaseFiles.trouble(file);
+        if (trouble.isPresent()) {
+            throw new DatasetException(file, trouble.get());
         }
         return file;
     }

@@ -146,15 +146,23 @@ class PredictionJobTests {
     }
 
     @Test
-    void sets_cases_aside_that_lack_a_channel() throws IOException {
+    void refuses_cases_that_lack_a_channel_or_leaves_them_out() throws IOException {
         Files.delete(input.resolve("case1_0001.nii.gz"));
         Files.delete(input.resolve("case2_0001.nii.gz"));
         NiftiWriter.write(input.resolve("case2_0002.nii.gz"), TinyModel.scan(1, SMALL));
-        PredictionReport report = run(PredictionListener.NONE, input);
+        assertThatExceptionOfType(DatasetException.class)
+                .isThrownBy(() -> run(PredictionListener.NONE, input))
+                .withMessageContainingAll(
+                        "2 cases are incomplete",
+                        "'case1' (has 1 channel file, case1_0000.nii.gz, expected 2)",
+                        "no file of channel _0001",
+                        "--skip-incomplete");
+        assertThat(output).doesNotExist();
+        PredictionReport report = new PredictionJob(List.of(input), PredictionOutput.labelsIn(output))
+                .skippingIncomplete(true)
+                .run(segmenter, PredictionListener.NONE);
         assertThat(report.written()).containsExactly(output.resolve("case3.nii.gz"));
-        assertThat(report.failures()).extracting(CaseFailure::id).containsExactly("case1", "case2");
-        assertThat(report.failures().get(0).reason()).contains("case 'case1' has 1 channel files, expected 2");
-        assertThat(report.failures().get(1).reason()).contains("no file of channel _0001");
+        assertThat(report.isComplete()).isTrue();
     }
 
     @Test
@@ -167,7 +175,7 @@ class PredictionJobTests {
         PredictionReport report = run(PredictionListener.NONE, folder4d);
         assertThat(report.written()).containsExactly(output.resolve("good.nii.gz"));
         assertThat(report.failures()).extracting(CaseFailure::id).containsExactly("bad", "thin");
-        assertThat(report.failures().get(1).reason()).contains("found 1 channel, expected 2");
+        assertThat(report.failures().get(1).reason()).contains("found 1 channel in thin.nii.gz, expected 2");
     }
 
     @Test
@@ -264,6 +272,64 @@ class PredictionJobTests {
         assertThat(both).hasBinaryContent(before);
     }
 
+    @Nested
+    class Overwriting {
+        private Path scan(String name, int seed) throws IOException {
+            Path file = folder.resolve(name);
+            Files.createDirectories(file.getParent());
+            NiftiWriter.write(
+                    file, Volume.stack(List.of(TinyModel.scan(seed, SMALL), TinyModel.scan(seed + 1, SMALL))));
+            return file;
+        }
+
+        @Test
+        void another_scans_result_of_the_same_name_is_refused_unless_it_is_asked_for() throws IOException {
+            Path first = scan("A/t1.nii.gz", 1);
+            Path second = scan("B/t1.nii.gz", 5);
+            run(PredictionListener.NONE, first);
+            byte[] before = Files.readAllBytes(output.resolve("t1.json"));
+
+            PredictionReport refused = run(PredictionListener.NONE, second);
+
+            assertThat(refused.failures())
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.reason())
+                            .contains(
+                                    output.resolve("t1.nii.gz").toString(),
+                                    "the result of another scan, " + first,
+                                    second.toString(),
+                                    "--overwrite"));
+            assertThat(output.resolve("t1.json")).hasBinaryContent(before);
+            PredictionReport replaced = new PredictionJob(List.of(second), PredictionOutput.labelsIn(output))
+                    .overwriting(true)
+                    .run(segmenter, PredictionListener.NONE);
+            assertThat(replaced.isComplete()).isTrue();
+            assertThat(Files.readString(output.resolve("t1.json"))).contains(second.toString());
+        }
+
+        @Test
+        void the_same_scans_result_is_replaced_wherever_it_lies_now() throws IOException {
+            Path first = scan("A/t1.nii.gz", 1);
+            run(PredictionListener.NONE, first);
+            assertThat(run(PredictionListener.NONE, first).isComplete()).isTrue();
+            Path moved = folder.resolve("C/t1.nii.gz");
+            Files.createDirectories(moved.getParent());
+            Files.move(first, moved);
+            assertThat(run(PredictionListener.NONE, moved).isComplete()).isTrue();
+        }
+
+        @Test
+        void a_file_that_is_no_result_is_not_replaced() throws IOException {
+            Path first = scan("A/t1.nii.gz", 1);
+            Files.createDirectories(output);
+            Files.writeString(output.resolve("t1.nii.gz"), "somebody's labels");
+            Files.writeString(output.resolve("t1.json"), "{\"EchoTime\": 0.1}");
+
+            assertThat(run(PredictionListener.NONE, first).failures()).hasSize(1);
+            assertThat(output.resolve("t1.nii.gz")).hasContent("somebody's labels");
+        }
+    }
+
     @Test
     void ends_when_the_listener_cancels() {
         int[] started = {0};
@@ -323,9 +389,11 @@ class PredictionJobTests {
             byte[] before = Files.readAllBytes(output.resolve("case1.json"));
             PredictionReport report = again(PredictionOutput.labelsIn(output), segmenter);
             assertThat(report.skipped()).containsExactly(output.resolve("case1.nii.gz"));
-            assertThat(report.written())
-                    .containsExactly(output.resolve("case2.nii.gz"), output.resolve("case3.nii.gz"));
-            assertThat(report.summary()).isEqualTo("2 cases segmented, 1 done before");
+            assertThat(report.written()).containsExactly(output.resolve("case2.nii.gz"));
+            assertThat(report.failures())
+                    .singleElement()
+                    .satisfies(failure -> assertThat(failure.reason())
+                            .contains("case3.nii.gz", "doesn't say what it was made from", "--overwrite"));
             assertThat(output.resolve("case1.json")).hasBinaryContent(before);
         }
 

@@ -3,6 +3,7 @@ package org.segformer3d.server.job;
 import java.io.IOException;
 import java.util.Locale;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.io.FileFormatException;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
@@ -64,9 +65,16 @@ public final class ScanCheck {
             throw new ProblemException(
                     422,
                     "wrong_channels",
-                    scan.name() + ": found " + channels + (channels == 1 ? " channel" : " channels") + ", expected "
-                            + expected + " as the model '" + bundle.name()
-                            + "' takes; send one file per channel in channel order, or one 4D file");
+                    scan.name() + ": "
+                            + CaseReader.otherChannels(
+                                    channels,
+                                    scan.files().stream()
+                                            .map(Scan.ScanFile::shown)
+                                            .toList(),
+                                    expected + " as the model '" + bundle.name() + "' takes")
+                            + (expected == 1
+                                    ? "; send the one that is meant in a file of its own"
+                                    : "; send one file per channel in channel order, or one 4D file"));
         }
     }
 
