@@ -1,6 +1,7 @@
 package org.segformer3d.cli;
 
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import org.segformer3d.cli.command.BundleCommand;
 import org.segformer3d.cli.command.ConvertCommand;
 import org.segformer3d.cli.command.CrossValidateCommand;
@@ -20,6 +21,7 @@ import org.segformer3d.cli.command.ServeCommand;
 import org.segformer3d.cli.command.SplitCommand;
 import org.segformer3d.cli.command.TrainCommand;
 import org.segformer3d.cli.command.ViewCommand;
+import org.segformer3d.data.io.HomeFolder;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
@@ -99,7 +101,9 @@ public final class Program implements Runnable {
 
     /** Returns the commands and their options. */
     static CommandLine commandLine() {
-        return new CommandLine(new Program()).setCaseInsensitiveEnumValuesAllowed(true);
+        return new CommandLine(new Program())
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .registerConverter(Path.class, HomeFolder::expand);
     }
 
     @Override

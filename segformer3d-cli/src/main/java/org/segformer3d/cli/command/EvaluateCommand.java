@@ -19,6 +19,7 @@ import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.DatasetReader;
 import org.segformer3d.data.dataset.IncompleteCases;
 import org.segformer3d.data.dataset.LabelClass;
+import org.segformer3d.data.io.HomeFolder;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.Comparison;
@@ -190,7 +191,7 @@ public final class EvaluateCommand implements Callable<Integer> {
             return Optional.empty();
         }
         if (!report.get().isEmpty()) {
-            Path file = Path.of(report.get());
+            Path file = HomeFolder.expand(report.get());
             Outputs.checkFile(file, List.of());
             return Optional.of(file);
         }

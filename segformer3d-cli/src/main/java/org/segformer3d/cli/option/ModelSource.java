@@ -15,6 +15,7 @@ import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.data.dataset.DatasetLayout;
+import org.segformer3d.data.io.HomeFolder;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.weights.WeightFiles;
@@ -110,8 +111,8 @@ public final class ModelSource {
     /** Returns the paths that a text names: itself where it is one, else the parts of a list, else what a pattern matches. */
     private static List<Path> paths(String text) throws IOException {
         try {
-            if (Files.exists(Path.of(text))) {
-                return List.of(Path.of(text));
+            if (Files.exists(HomeFolder.expand(text))) {
+                return List.of(HomeFolder.expand(text));
             }
         } catch (InvalidPathException e) {
             // Then it can only be a list or a pattern.
@@ -126,7 +127,7 @@ public final class ModelSource {
             return paths;
         }
         if (!text.matches(".*[*?\\[{].*")) {
-            return List.of(Path.of(text));
+            return List.of(HomeFolder.expand(text));
         }
         paths.addAll(matches(text));
         if (paths.isEmpty()) {
@@ -137,7 +138,7 @@ public final class ModelSource {
 
     /** Returns what a pattern matches, sorted; each part of it matches one folder's entries. */
     private static List<Path> matches(String pattern) throws IOException {
-        Path whole = Path.of(pattern);
+        Path whole = HomeFolder.expand(pattern);
         List<Path> found = List.of(whole.isAbsolute() ? whole.getRoot() : Path.of(""));
         for (Path part : whole) {
             List<Path> next = new ArrayList<>();

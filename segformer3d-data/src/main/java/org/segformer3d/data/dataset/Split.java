@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
@@ -184,6 +185,18 @@ public record Split(List<String> train, List<String> validation, List<String> te
      * @throws IOException when reading fails
      */
     public static Split read(Path file) throws IOException {
+        return read(file, OptionalInt.empty());
+    }
+
+    /**
+     * Reads a split file as {@link #read(Path)} does, or one of the folds of nnU-Net's {@code splits_final.json}, {@code [{"train": [ids],
+     * "val": [ids]}, …]}.
+     *
+     * @param fold which fold, from 0; empty for a file that holds one split
+     * @throws DatasetException when the file is missing or something else, or a fold isn't there or has to be chosen
+     * @throws IOException when reading fails
+     */
+    public static Split read(Path file, OptionalInt fold) throws IOException {
         if (!Files.isRegularFile(file)) {
             throw new DatasetException(file, "no such file, expected a split file");
         }
@@ -195,16 +208,40 @@ public record Split(List<String> train, List<String> validation, List<String> te
         } catch (CharConversionException e) {
             throw new DatasetException(file, "not valid JSON: not text in UTF-8", e);
         }
-        if (!root.isObject() || KEYS.stream().noneMatch(root::has)) {
-            throw new DatasetException(file, "expected an object with the keys train, validation and test");
+        if (root.isArray() && !root.isEmpty()) {
+            String folds = root.size() + (root.size() == 1 ? " fold" : " folds");
+            if (fold.isEmpty() || fold.getAsInt() < 0 || fold.getAsInt() >= root.size()) {
+                throw new DatasetException(
+                        file,
+                        "has " + folds + ", found " + (fold.isEmpty() ? "no choice of one" : "fold " + fold.getAsInt())
+                                + ", expected one of 0 to " + (root.size() - 1) + " (split.fold)");
+            }
+            return split(file, root.get(fold.getAsInt()), List.of("train", "val"));
+        }
+        if (fold.isPresent()) {
+            throw new DatasetException(
+                    file, "found fold " + fold.getAsInt() + " of a file without folds, expected none (split.fold)");
+        }
+        return split(file, root, KEYS);
+    }
+
+    /** Reads one split, whose parts have the given names in the order of training, validation and test. */
+    private static Split split(Path file, JsonNode root, List<String> keys) throws DatasetException {
+        if (!root.isObject() || keys.stream().noneMatch(root::has)) {
+            throw new DatasetException(
+                    file,
+                    "expected an object with the keys " + String.join(", ", keys) + ", or nnU-Net's list of folds");
         }
         for (String key : (Iterable<String>) root::fieldNames) {
-            if (!KEYS.contains(key)) {
-                throw new DatasetException(file, "found key '" + key + "', expected train, validation or test");
+            if (!keys.contains(key)) {
+                throw new DatasetException(file, "found key '" + key + "', expected " + String.join(", ", keys));
             }
         }
         try {
-            return new Split(ids(file, root, "train"), ids(file, root, "validation"), ids(file, root, "test"));
+            return new Split(
+                    ids(file, root, keys.get(0)),
+                    ids(file, root, keys.get(1)),
+                    keys.size() > 2 ? ids(file, root, keys.get(2)) : List.of());
         } catch (IllegalArgumentException e) {
             throw new DatasetException(file, e.getMessage(), e);
         }

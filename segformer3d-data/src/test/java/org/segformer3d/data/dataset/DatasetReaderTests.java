@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Assumptions;
@@ -569,6 +570,27 @@ class DatasetReaderTests {
             split.write(root.resolve("split.json"));
 
             assertThat(Split.read(root.resolve("split.json"))).isEqualTo(split);
+        }
+
+        @Test
+        void mayBeOneOfNnunetsFolds() throws IOException {
+            Files.writeString(
+                    root.resolve("splits_final.json"),
+                    "[{'train': ['a', 'b'], 'val': ['c']}, {'train': ['c', 'a'], 'val': ['b']}]".replace('\'', '"'));
+            Path file = root.resolve("splits_final.json");
+
+            assertThat(Split.read(file, OptionalInt.of(1)))
+                    .isEqualTo(new Split(List.of("c", "a"), List.of("b"), List.of()));
+            assertThatThrownBy(() -> Split.read(file))
+                    .isInstanceOf(DatasetException.class)
+                    .hasMessageContainingAll("splits_final.json", "2 folds", "0 to 1", "split.fold");
+            assertThatThrownBy(() -> Split.read(file, OptionalInt.of(2))).hasMessageContainingAll("fold 2", "0 to 1");
+            Files.writeString(root.resolve("one.json"), "{\"train\": [\"a\"]}");
+            assertThatThrownBy(() -> Split.read(root.resolve("one.json"), OptionalInt.of(0)))
+                    .hasMessageContainingAll("one.json", "without folds");
+            Files.writeString(file, "[{\"train\": [\"a\"], \"val\": [\"a\"]}, 5]");
+            assertThatThrownBy(() -> Split.read(file, OptionalInt.of(0))).hasMessageContainingAll("'a'", "twice");
+            assertThatThrownBy(() -> Split.read(file, OptionalInt.of(1))).hasMessageContaining("train, val");
         }
 
         @Test

@@ -12,6 +12,7 @@ import java.util.function.BiFunction;
 import java.util.regex.Pattern;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.data.io.HomeFolder;
 
 /**
  * One key of an experiment file: where it stands, what it may hold, and what it means.
@@ -86,7 +87,7 @@ record ConfigKey(
         return new ConfigKey(path, "path", null, official, description, schema, (key, found, base) -> {
             if (found instanceof String text && !text.isBlank()) {
                 try {
-                    return base.resolve(text).normalize().toString();
+                    return base.resolve(HomeFolder.expand(text)).normalize().toString();
                 } catch (InvalidPathException e) {
                     throw ConfigException.of(key, "'" + text + "'", "a path (" + e.getReason() + ")");
                 }

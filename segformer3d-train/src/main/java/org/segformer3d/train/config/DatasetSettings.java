@@ -120,13 +120,19 @@ public record DatasetSettings(
      * Who trains, validates and tests.
      *
      * @param file split file, empty when there is none
+     * @param fold which of the file's folds, where it has several
      * @param published whether nnFormer's lists are followed; otherwise, without a file, the split is drawn, by patient
      * @param testFraction share of the cases kept for the end
      * @param validationFraction share of the others that choose the best weights
      * @param seed of the draw
      */
     public record SplitSettings(
-            Optional<Path> file, boolean published, double testFraction, double validationFraction, long seed) {}
+            Optional<Path> file,
+            OptionalInt fold,
+            boolean published,
+            double testFraction,
+            double validationFraction,
+            long seed) {}
 
     /**
      * Where a plan comes from.
@@ -195,6 +201,7 @@ public record DatasetSettings(
                 list(values, "val"),
                 new SplitSettings(
                         values.optionalPath(d + "split.file"),
+                        values.optionalInteger(d + "split.fold"),
                         values.text(d + "split.preset").equals("nnformer"),
                         values.number(d + "split.test_fraction"),
                         values.number(d + "split.validation_fraction"),

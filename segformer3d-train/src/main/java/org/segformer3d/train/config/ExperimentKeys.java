@@ -30,6 +30,7 @@ final class ExperimentKeys {
     static final Set<String> PLACE_OR_SPEED = Set.of(
             "dataset_parameters.root",
             "dataset_parameters.split.file",
+            "dataset_parameters.split.fold",
             "dataset_parameters.train_dataset_args.root",
             "dataset_parameters.val_dataset_args.root",
             "dataset_parameters.train_dataloader_args.num_workers",
@@ -332,11 +333,17 @@ final class ExperimentKeys {
         add(bool(loader + "drop_last", false, true, "Accepted; every volume is validated."));
 
         add(path(d + "root", false, "All types but brats…: folder of the data set."));
-        add(
-                path(
-                        d + "split.file",
-                        false,
-                        "JSON file {\"train\": [ids], \"validation\": [ids], \"test\": [ids]}; null: drawn by the keys below."));
+        add(path(
+                d + "split.file",
+                false,
+                "JSON file {\"train\": [ids], \"validation\": [ids], \"test\": [ids]}, or nnU-Net's splits_final.json; null: drawn"
+                        + " by the keys below."));
+        add(integer(
+                d + "split.fold",
+                null,
+                0,
+                false,
+                "Which fold of split.file, from 0, where that is splits_final.json."));
         add(choice(
                 d + "split.preset",
                 "none",
@@ -396,7 +403,7 @@ final class ExperimentKeys {
                 null,
                 false,
                 "What the network's channels mean: `mode: sigmoid` or `mode: softmax` with the classes of dataset.json, a whole mapping"
-                        + " with `regions`, or a `preset`; see below. null: sigmoid, with brats… the preset of that name.",
+                        + " with `regions`, or a `preset`; with `ignore`, a value whose voxels count nowhere; see below. null: sigmoid, with brats… the preset of that name.",
                 Map.of(),
                 ExperimentKeys::labels));
         add(bool(d + "cache", true, false, "Whether preprocessed cases stay in memory."));

@@ -230,6 +230,7 @@ record TrainingData(
 
     /** Returns the experiment's split of a data set: published, from its file, or drawn by patient. */
     static Split split(DatasetSettings settings, SegmentationDataset dataset) throws IOException {
+        requireFileForFold(settings.split());
         if (!settings.split().published()) {
             return split(settings.split(), dataset.ids(), dataset::groupOf);
         }
@@ -246,7 +247,7 @@ record TrainingData(
     private static Split split(SplitSettings settings, List<String> ids, UnaryOperator<String> groupOf)
             throws IOException {
         if (settings.file().isPresent()) {
-            Split split = Split.read(settings.file().get());
+            Split split = Split.read(settings.file().get(), settings.fold());
             if (split.train().isEmpty()) {
                 throw ConfigException.of(
                         "dataset_parameters.split.file", settings.file().get() + " without training cases", "some");
@@ -257,6 +258,15 @@ record TrainingData(
             return Split.byGroup(ids, groupOf, groups -> drawn(settings, groups));
         } catch (IllegalArgumentException e) {
             throw new ConfigException("dataset_parameters.split: " + e.getMessage());
+        }
+    }
+
+    private static void requireFileForFold(SplitSettings settings) {
+        if (settings.fold().isPresent() && settings.file().isEmpty()) {
+            throw ConfigException.of(
+                    "dataset_parameters.split.fold",
+                    settings.fold().getAsInt(),
+                    "null without split.file, which is to hold the folds");
         }
     }
 

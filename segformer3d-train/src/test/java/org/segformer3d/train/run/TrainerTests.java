@@ -1075,6 +1075,24 @@ class TrainerTests {
         }
 
         @Test
+        void oneOfNnunetsFoldsDecidesWhoTrains() throws IOException {
+            List<String> ids = org.segformer3d.data.dataset.DatasetReader.read(data.resolve("phantoms"))
+                    .ids();
+            Path file = Files.writeString(
+                    folder.resolve("splits_final.json"),
+                    "[{\"train\": [\"" + ids.get(0) + "\"], \"val\": [\"" + ids.get(1) + "\"]}, {\"train\": [\""
+                            + ids.get(2) + "\", \"" + ids.get(3) + "\"], \"val\": [\"" + ids.get(0) + "\"]}]");
+            train("dataset_parameters.split={file: '" + file + "', fold: 1}");
+            assertThat(Split.read(folder.resolve("run/split.json")))
+                    .isEqualTo(new Split(List.of(ids.get(2), ids.get(3)), List.of(ids.get(0)), List.of()));
+            assertThatThrownBy(() -> train("dataset_parameters.split={file: '" + file + "'}"))
+                    .hasMessageContainingAll("splits_final.json", "split.fold");
+            assertThatThrownBy(() -> train("dataset_parameters.split.fold=1"))
+                    .isInstanceOf(ConfigException.class)
+                    .hasMessageContainingAll("split.fold", "split.file");
+        }
+
+        @Test
         void aSplitWithUnknownCasesIsRefused() throws IOException {
             new Split(List.of("phantom_001", "phantom_999"), List.of(), List.of()).write(folder.resolve("split.json"));
 
