@@ -3,8 +3,10 @@ package org.segformer3d.train.parity;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendProvider;
@@ -12,7 +14,7 @@ import org.segformer3d.api.backend.Backends;
 
 /**
  * Checks this build on this machine against reference files: networks in evaluation and training mode, whole training runs, losses,
- * weight files, sliding windows, schedules, metrics, transforms, preprocessing and experiment files, each on every backend that can.
+ * weight files, sliding windows, schedules, metrics, transforms, preprocessing and experiment files, each on every backend that can: gradients where they are computed.
  */
 public final class Parity {
     private final ReferenceFolder folder;
@@ -20,6 +22,9 @@ public final class Parity {
     private final Consumer<ParityLine> sink;
     private final List<ParityCase> independent = new ArrayList<>();
     private final List<BackendCase> onBackends = new ArrayList<>();
+    /** Cases that a backend could be asked. */
+    private final Set<BackendCase> asked = new HashSet<>();
+
     private int compared;
     private int failed;
     private int skipped;
@@ -92,6 +97,11 @@ public final class Parity {
         for (BackendProvider provider : providers) {
             run(provider, onBackends);
         }
+        for (BackendCase backendCase : onBackends) {
+            if (!asked.contains(backendCase)) {
+                emit(ParityLine.skipped(backendCase.name(), "*", "no backend that was asked computes this"));
+            }
+        }
     }
 
     private void run(BackendProvider provider, List<BackendCase> cases) {
@@ -104,13 +114,9 @@ public final class Parity {
             try (Backend backend = provider.open(variant.options())) {
                 for (BackendCase backendCase : cases) {
                     if (!backendCase.isPossible(backend)) {
-                        // said once, not again for the other forms
-                        if (!variant.isAuto()) {
-                            emit(ParityLine.skipped(
-                                    backendCase.name(), variant.label("plain"), "this backend computes no gradients"));
-                        }
                         continue;
                     }
+                    asked.add(backendCase);
                     guarded(
                             backendCase.name(),
                             variant.label(variant.options().implementation().toString()),

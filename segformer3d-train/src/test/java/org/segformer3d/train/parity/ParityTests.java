@@ -104,6 +104,20 @@ class ParityTests {
         }
 
         @Test
+        void everythingIsComparedOnTheReferenceBackend() throws IOException {
+            List<ParityLine> lines = lines("", "reference");
+            assertThat(lines)
+                    .allSatisfy(
+                            line -> assertThat(line.status()).as(line.text()).isEqualTo(Status.OK));
+            allOk(
+                    lines,
+                    "models/default.train gradients",
+                    "pipeline/losses softmax.generalizedDice",
+                    "pipeline/train_adamw_accum1_clip gradient norms",
+                    "pipeline/train_adamw_accum2 averaged weights");
+        }
+
+        @Test
         void weightFilesWindowsAndSchedulesAgree() throws IOException {
             allOk(lines("pipeline/checkpoint"), "pipeline/checkpoint_legacy_format.pt");
             allOk(lines("pipeline/sliding_window"), "pipeline/sliding_window 0.gaussian.0.25");

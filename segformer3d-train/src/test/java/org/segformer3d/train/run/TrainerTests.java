@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import static org.segformer3d.train.run.StepLimit.stoppingAfter;
 
 import java.io.IOException;
+import java.lang.reflect.Proxy;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.model.ModelLayout;
@@ -1105,10 +1107,15 @@ class TrainerTests {
     class TheBackend {
         @Test
         void thatCanNotTrainIsRefusedBeforeTheRunFolderIsMade() {
-            assertThatThrownBy(() ->
-                            Trainer.run(config(), TrainerOptions.defaults().withBackend("reference")))
+            FakeBackend fake = new FakeBackend();
+            Backend predicts = (Backend) Proxy.newProxyInstance(
+                    Backend.class.getClassLoader(),
+                    new Class<?>[] {Backend.class},
+                    (proxy, method, arguments) ->
+                            method.getName().equals("supportsTraining") ? false : method.invoke(fake, arguments));
+            assertThatThrownBy(() -> Trainer.run(config(), TrainerOptions.defaults(), predicts))
                     .isInstanceOf(ConfigException.class)
-                    .hasMessageContaining("'reference', which can't train")
+                    .hasMessageContaining("'fake', which can't train")
                     .hasMessageContaining("libtorch");
             assertThat(folder.resolve("run")).doesNotExist();
         }
