@@ -42,6 +42,7 @@ class ArchitectureTests {
         "eval, api data",
         "train, api data eval",
         "onnx, api",
+        "zoo, api",
         "backend.reference, api",
         "backend.onnxruntime, api onnx",
         "backend.libtorch, api",
