@@ -1,6 +1,7 @@
 package org.segformer3d.api.backend;
 
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
@@ -38,6 +39,24 @@ public interface BackendProvider {
                         ? Optional.empty()
                         : Optional.of(
                                 "backend '" + name() + "' has no device " + device + " here; it has " + devices()));
+    }
+
+    /**
+     * Returns why it can't do what is wanted though it can be used here, one line without its name, such as {@code doesn't train}; empty
+     * when it can. Loads nothing.
+     *
+     * @param options how it would be opened
+     * @param need what it would be used for
+     */
+    default Optional<String> whyUnsuited(BackendOptions options, Need need) {
+        return Optional.empty();
+    }
+
+    /**
+     * Measures for a moment how fast this machine is, where it is available: names and values for people, such as products per second.
+     */
+    default Map<String, String> measurements() {
+        return Map.of();
     }
 
     /** Returns the floating-point types it computes in where it is available, the usual one first; never empty. */

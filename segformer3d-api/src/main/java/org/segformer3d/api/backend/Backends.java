@@ -11,7 +11,7 @@ import org.segformer3d.api.config.Suggestions;
 
 /**
  * Finds and chooses backends: the one named explicitly, else the one named by {@code SEGFORMER3D_BACKEND}, else the available one of
- * highest rank.
+ * highest rank that can do what is wanted.
  */
 public final class Backends {
     /** Environment variable (and, in lower case with dots, system property) that names the backend. */
@@ -57,25 +57,54 @@ public final class Backends {
     }
 
     /**
-     * Chooses a provider.
+     * A provider, and those that would have come first.
      *
-     * @param name explicit name, or empty for the environment's or the best one that is available here
+     * @param provider the chosen one
+     * @param passedOver one line for each better one that could be opened but can't do what is wanted: which, why, and what is used
+     */
+    public record Choice(BackendProvider provider, List<String> passedOver) {
+        /** Copies the list. */
+        public Choice {
+            passedOver = List.copyOf(passedOver);
+        }
+    }
+
+    /**
+     * Chooses a provider for a purpose. One that is named, here or by the environment, is taken whatever it can do.
+     *
+     * @param name explicit name, or empty for the environment's or the best one that can be used here and do what is wanted
+     * @param options how it is going to be opened
+     * @param need what it is going to be used for
      * @throws BackendException when there is none
      */
-    public static BackendProvider choose(Optional<String> name) {
+    public static Choice choose(Optional<String> name, BackendOptions options, Need need) {
         Optional<String> wanted = name.filter(n -> !n.isBlank())
                 .or(() -> Optional.ofNullable(System.getProperty("segformer3d.backend")))
                 .or(() -> Optional.ofNullable(System.getenv(VARIABLE)))
                 .filter(n -> !n.isBlank());
         if (wanted.isPresent()) {
-            return provider(wanted.get());
+            return new Choice(provider(wanted.get()), List.of());
         }
         List<BackendProvider> all = providers();
         List<String> reasons = new ArrayList<>();
+        List<BackendProvider> unsuited = new ArrayList<>();
         for (BackendProvider provider : all) {
-            Optional<String> reason = provider.whyUnavailable();
+            // what it can't do is asked first: that loads nothing
+            Optional<String> unsuitable = provider.whyUnsuited(options, need);
+            Optional<String> reason = unsuitable.or(provider::whyUnavailable);
             if (reason.isEmpty()) {
-                return provider;
+                return new Choice(
+                        provider,
+                        unsuited.stream()
+                                .map(other -> "backend '" + other.name() + "' "
+                                        + other.whyUnsuited(options, need).orElseThrow() + "; '" + provider.name()
+                                        + "' is used")
+                                .toList());
+            }
+            // what follows from the options, a device or a type, was asked for and goes without saying
+            if (unsuitable.isPresent()
+                    && provider.whyUnsuited(options, Need.nothing()).isEmpty()) {
+                unsuited.add(provider);
             }
             reasons.add(provider.name() + ": " + reason.get());
         }
@@ -86,11 +115,30 @@ public final class Backends {
     }
 
     /**
-     * Opens the best available backend (or the one the environment names).
+     * Chooses a provider that can do everything.
+     *
+     * @param name explicit name, or empty for the environment's or the best one that is available here
+     * @throws BackendException when there is none
+     */
+    public static BackendProvider choose(Optional<String> name) {
+        return choose(name, BackendOptions.defaults(), Need.everything()).provider();
+    }
+
+    /**
+     * Opens the best available backend (or the one the environment names) for a purpose.
+     *
+     * @throws BackendException when there is none or it can't be opened with these options
+     */
+    public static Backend open(BackendOptions options, Need need) {
+        return choose(Optional.empty(), options, need).provider().open(options);
+    }
+
+    /**
+     * Opens the best available backend (or the one the environment names) that can do everything.
      *
      * @throws BackendException when there is none or it can't be opened with these options
      */
     public static Backend open(BackendOptions options) {
-        return choose(Optional.empty()).open(options);
+        return open(options, Need.everything());
     }
 }

@@ -1,6 +1,8 @@
 package org.segformer3d.backend.kernels;
 
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
@@ -8,6 +10,7 @@ import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 
@@ -25,7 +28,7 @@ public final class NativeProvider implements BackendProvider {
 
     @Override
     public int rank() {
-        return 90;
+        return 200;
     }
 
     @Override
@@ -44,6 +47,38 @@ public final class NativeProvider implements BackendProvider {
     }
 
     @Override
+    public Optional<String> whyUnsuited(BackendOptions options, Need need) {
+        if (!options.device().equals(Device.CPU)) {
+            return Optional.of("computes on the CPU only");
+        }
+        if (options.computeType() != DType.FLOAT32) {
+            return Optional.of("computes in float32 only");
+        }
+        if (options.implementation() == Implementation.PLAIN) {
+            return Optional.of("has no plain implementation");
+        }
+        if (need.operations()) {
+            return Optional.of("computes whole networks only");
+        }
+        if (need.hasReplacedLayers()) {
+            return Optional.of("computes the paper's layers only");
+        }
+        return need.training() ? Optional.of("doesn't train") : Optional.empty();
+    }
+
+    @Override
+    public Map<String, String> measurements() {
+        return Map.of(
+                "speed",
+                String.format(
+                        Locale.ROOT,
+                        "%.0f GFLOP/s in products, %.0f in registers, on one thread with %s",
+                        SelfTest.productGigaflops(),
+                        SelfTest.peakGigaflops(),
+                        KernelLibrary.isa().key()));
+    }
+
+    @Override
     public List<DType> computeTypes() {
         return List.of(DType.FLOAT32);
     }
@@ -54,13 +89,9 @@ public final class NativeProvider implements BackendProvider {
         whyUnavailable(options.device()).ifPresent(reason -> {
             throw new BackendException("backend '" + NAME + "': " + reason);
         });
-        if (options.implementation() == Implementation.PLAIN) {
-            throw new BackendException("backend '" + NAME + "' has no plain implementation; ask for auto or fused");
-        }
-        if (options.computeType() != DType.FLOAT32) {
-            throw new BackendException(
-                    "backend '" + NAME + "' computes in float32 only, found " + options.computeType());
-        }
+        whyUnsuited(options, Need.nothing()).ifPresent(reason -> {
+            throw new BackendException("backend '" + NAME + "' " + reason + ", found " + options);
+        });
         int threads = options.threads() == 0 ? Runtime.getRuntime().availableProcessors() : options.threads();
         return new NativeBackend(options.withThreads(threads));
     }

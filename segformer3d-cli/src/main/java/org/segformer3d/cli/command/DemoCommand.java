@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.PredictionProgress;
 import org.segformer3d.cli.console.Progress;
@@ -121,7 +122,7 @@ public final class DemoCommand implements Callable<Integer> {
         out.println("3. Segmenting " + cases.size() + " scans that training has not seen");
         out.flush();
         PredictionReport report;
-        try (Backend backend = selection.open();
+        try (Backend backend = selection.open(Need.prediction(bundle.config()));
                 Segmenter segmenter = Segmenter.open(backend, bundle)) {
             report = PredictionJob.run(
                     segmenter,

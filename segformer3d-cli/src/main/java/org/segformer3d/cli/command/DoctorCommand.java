@@ -19,9 +19,11 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
@@ -88,11 +90,22 @@ public final class DoctorCommand implements Callable<Integer> {
             out.println();
             out.println(
                     healthy
-                            ? "ok: '" + Backends.choose(Optional.empty()).name()
-                                    + "' is used unless another backend is named"
+                            ? "ok: '" + chosenFor(Need.prediction(SegFormer3DConfig.defaults()))
+                                    + "' predicts and '" + chosenFor(Need.training(SegFormer3DConfig.defaults()))
+                                    + "' trains unless another backend is named"
                             : usable ? "FAIL: a self-test failed" : "FAIL: no backend can be used here");
         }
         return healthy ? 0 : 1;
+    }
+
+    private static String chosenFor(Need need) {
+        try {
+            return Backends.choose(Optional.empty(), BackendOptions.defaults(), need)
+                    .provider()
+                    .name();
+        } catch (BackendException e) {
+            return "none";
+        }
     }
 
     private static Map<String, Object> machine() {
@@ -162,7 +175,7 @@ public final class DoctorCommand implements Callable<Integer> {
     private static Report examine(BackendProvider provider, SelfTest test) {
         Optional<String> unavailable = provider.whyUnavailable();
         if (unavailable.isPresent()) {
-            return new Report(provider, unavailable, List.of(), Optional.empty(), 0, Map.of(), List.of());
+            return new Report(provider, unavailable, List.of(), Optional.empty(), 0, Map.of(), Map.of(), List.of());
         }
         List<Device> devices = provider.devices();
         Optional<String> noCuda = devices.contains(CUDA) ? Optional.empty() : provider.whyUnavailable(CUDA);
@@ -178,7 +191,8 @@ public final class DoctorCommand implements Callable<Integer> {
                 results.add(new TestResult(device, false, "failed: " + e, Double.NaN, Duration.ZERO));
             }
         }
-        return new Report(provider, Optional.empty(), devices, noCuda, threads, versions, results);
+        return new Report(
+                provider, Optional.empty(), devices, noCuda, threads, versions, provider.measurements(), results);
     }
 
     private static void print(Report report, PrintWriter out) {
@@ -193,6 +207,7 @@ public final class DoctorCommand implements Callable<Integer> {
         report.noCuda().ifPresent(why -> out.println("  no CUDA      " + why));
         out.println("  threads      " + report.threads());
         report.versions().forEach((name, version) -> out.printf("  %-12s %s%n", name, version));
+        report.measurements().forEach((name, value) -> out.printf("  %-12s %s%n", name, value));
         for (TestResult result : report.tests()) {
             out.printf("  self-test    %s on %s: %s%n", result.ok() ? "ok" : "FAIL", result.device(), result.message());
         }
@@ -209,6 +224,7 @@ public final class DoctorCommand implements Callable<Integer> {
         map.put("why_no_cuda", report.noCuda().orElse(null));
         map.put("threads", report.threads());
         map.put("versions", report.versions());
+        map.put("measurements", report.measurements());
         List<Map<String, Object>> tests = new ArrayList<>();
         for (TestResult result : report.tests()) {
             Map<String, Object> test = new LinkedHashMap<>();
@@ -230,6 +246,7 @@ public final class DoctorCommand implements Callable<Integer> {
             Optional<String> noCuda,
             int threads,
             Map<String, String> versions,
+            Map<String, String> measurements,
             List<TestResult> tests) {}
 
     private record TestResult(Device device, boolean ok, String message, double difference, Duration time) {}

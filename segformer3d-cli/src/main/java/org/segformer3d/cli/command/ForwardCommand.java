@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
@@ -90,7 +91,7 @@ public final class ForwardCommand implements Callable<Integer> {
         Map<String, HostTensor> results = new LinkedHashMap<>();
         Map<String, Object> report = new LinkedHashMap<>();
         long nanos;
-        try (Backend backend = selection.open();
+        try (Backend backend = selection.open(Need.prediction(model));
                 SegmentationModel network = backend.load(model, stateDict);
                 Scope scope = backend.newScope()) {
             long start = System.nanoTime();

@@ -13,6 +13,7 @@ import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.cli.console.Interruption;
@@ -204,7 +205,7 @@ public final class PredictCommand implements Callable<Integer> {
         PredictionReport report;
         // The first case is read while the backend's libraries are loaded.
         try (PredictionRun run = job.start(models);
-                Backend backend = selection.open();
+                Backend backend = selection.open(Need.prediction(models.networks()));
                 Segmenter segmenter = Segmenter.open(backend, models, inference.memory());
                 Interruption interruption = new Interruption()) {
             PredictionProgress progress = new PredictionProgress(

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.option.BackendSelection;
 import org.segformer3d.cli.option.BytesConverter;
@@ -160,7 +161,7 @@ public final class ServeCommand implements Callable<Integer> {
         PrintWriter err = spec.commandLine().getErr();
         // Open until all is closed: an interrupted process ends as soon as this is.
         try (Interruption interruption = new Interruption();
-                Backend backend = selection.open();
+                Backend backend = selection.open(Need.prediction(models.networks()));
                 Segmenter segmenter = Segmenter.open(backend, models, inference.memory());
                 SegmentationServer server = SegmentationServer.start(segmenter, options)) {
             if (options.token().isEmpty()

@@ -10,6 +10,7 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import picocli.CommandLine.ITypeConverter;
@@ -29,7 +30,7 @@ public final class BackendSelection {
             names = "--backend",
             paramLabel = "NAME",
             description =
-                    "Backend, for example libtorch or reference (default: $SEGFORMER3D_BACKEND, else the best one here).")
+                    "Backend, for example native, libtorch or reference (default: $SEGFORMER3D_BACKEND, else the best one here).")
     private Optional<String> backend = Optional.empty();
 
     @Option(
@@ -77,7 +78,7 @@ public final class BackendSelection {
      */
     public List<String> overrides() {
         List<String> assignments = new ArrayList<>();
-        backend.ifPresent(name -> assignments.add("backend.name='" + provider().name() + "'"));
+        named().ifPresent(provider -> assignments.add("backend.name='" + provider.name() + "'"));
         device.ifPresent(d -> assignments.add("backend.device='" + d + "'"));
         precision.ifPresent(
                 type -> assignments.add("backend.precision=" + type.name().toLowerCase(Locale.ROOT)));
@@ -97,26 +98,30 @@ public final class BackendSelection {
         return options.on(device.orElse(Device.CPU));
     }
 
+    /** Returns the named provider; empty when none is named. */
+    private Optional<BackendProvider> named() {
+        try {
+            return backend.map(Backends::provider);
+        } catch (BackendException e) {
+            throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+        }
+    }
+
     /**
-     * Returns the chosen provider.
+     * Opens the named backend, else the best one for a purpose, which is told where a better one can't do what is wanted; the caller
+     * closes it.
      *
      * @throws ParameterException when {@code --backend} names none
      * @throws BackendException when no backend can be used here
      */
-    public BackendProvider provider() {
-        if (backend.isPresent()) {
-            try {
-                return Backends.provider(backend.get());
-            } catch (BackendException e) {
-                throw new ParameterException(spec.commandLine(), e.getMessage(), e);
-            }
+    public Backend open(Need need) {
+        Optional<BackendProvider> named = named();
+        if (named.isPresent()) {
+            return named.get().open(options());
         }
-        return Backends.choose(Optional.empty());
-    }
-
-    /** Opens the chosen backend; the caller closes it. */
-    public Backend open() {
-        return provider().open(options());
+        Backends.Choice choice = Backends.choose(Optional.empty(), options(), need);
+        choice.passedOver().forEach(line -> spec.commandLine().getErr().println("segformer3d: " + line));
+        return choice.provider().open(options());
     }
 
     /** Reads a device. */

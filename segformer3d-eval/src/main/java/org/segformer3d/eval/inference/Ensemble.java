@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.postprocessing.PostprocessingStep;
@@ -101,6 +102,11 @@ public record Ensemble(List<ModelBundle> members, List<String> names) {
         map.put("labels.regions", bundle.labels().regions());
         bundle.preprocessing().toMap().forEach((key, value) -> map.put("preprocessing." + key, value));
         return map;
+    }
+
+    /** Returns the members' networks. */
+    public List<SegFormer3DConfig> networks() {
+        return members.stream().map(ModelBundle::config).toList();
     }
 
     /** Returns the first member, whose preprocessing, labels and postprocessing are used. */

@@ -5,6 +5,7 @@ import java.util.List;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.BackendProvider;
+import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 
@@ -16,7 +17,10 @@ record Variant(BackendProvider provider, BackendOptions options) {
         List<Variant> variants = new ArrayList<>();
         for (DType type : provider.computeTypes()) {
             for (Implementation form : List.of(Implementation.PLAIN, Implementation.AUTO)) {
-                variants.add(new Variant(provider, base.in(type).with(form)));
+                BackendOptions options = base.in(type).with(form);
+                if (provider.whyUnsuited(options, Need.nothing()).isEmpty()) {
+                    variants.add(new Variant(provider, options));
+                }
             }
         }
         return variants;

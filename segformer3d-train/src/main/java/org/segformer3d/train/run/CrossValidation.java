@@ -13,7 +13,6 @@ import java.util.Optional;
 import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.SegmentationDataset;
@@ -141,8 +140,7 @@ public final class CrossValidation {
      */
     public Outcome run(Collection<Integer> which, TrainerOptions options) throws IOException {
         ExperimentConfig effective = options.applyTo(config);
-        try (Backend backend = Backends.choose(effective.backend().name())
-                .open(effective.backend().options())) {
+        try (Backend backend = BackendChoice.open(effective)) {
             return run(which, options, backend);
         }
     }

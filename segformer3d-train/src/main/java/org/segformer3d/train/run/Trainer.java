@@ -9,7 +9,6 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
-import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.config.PlanFile;
@@ -58,8 +57,7 @@ public final class Trainer {
             if (options.team().leads()) {
                 RunFolder.check(folder(effective), options.resume());
             }
-            try (Backend backend = Backends.choose(effective.backend().name())
-                    .open(effective.backend().options())) {
+            try (Backend backend = BackendChoice.open(effective)) {
                 return run(planning, options, data, backend);
             }
         });
