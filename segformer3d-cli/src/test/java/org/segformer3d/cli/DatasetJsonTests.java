@@ -18,9 +18,14 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.labels.Region;
 import org.segformer3d.data.nifti.NiftiReader;
+import org.segformer3d.data.preprocessing.Normalization;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.weights.Safetensors;
+import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.train.demo.PhantomDataset;
 
 /** What stands in a dataset.json, from the file to the label maps that a user gets. */
@@ -95,6 +100,29 @@ class DatasetJsonTests {
                     .anySatisfy(line -> assertThat(line).contains("'label'", "did you mean 'labels'?"))
                     .anySatisfy(line -> assertThat(line).contains("'zzz'").doesNotContain("did you mean"))
                     .anySatisfy(line -> assertThat(line).contains("numTraining is 7", "5 training cases"));
+        }
+
+        @Test
+        void of_regions_reach_a_bundle_made_from_the_experiment_and_what_is_preprocessed() throws IOException {
+            Path config =
+                    described("{'channel_names': {'0': 'noNorm'}, 'labels': {'background': 0, 'all': [2, 1], 'part': 2,"
+                            + " 'ignore': 9}, 'regions_class_order': [1, 2], 'numTraining': 5}");
+            Files.writeString(config, Files.readString(config).replace("num_classes: 3", "num_classes: 2"));
+
+            Run made = Run.of("bundle", "--config", config, "--random", "1", "--output", folder.resolve("b"));
+
+            assertThat(made.code()).as(made.err()).isZero();
+            ModelBundle bundle = ModelBundle.read(folder.resolve("b"));
+            assertThat(bundle.labels().regions()).extracting(Region::write).containsExactly(1, 2);
+            assertThat(bundle.labels().painting()).isEqualTo(LabelSpec.Painting.IN_TURN);
+            assertThat(bundle.labels().ignored()).containsExactly(9);
+            // the plan's, not the defaults'
+            assertThat(bundle.preprocessing().normalization()).isEqualTo(Normalization.none());
+
+            Run prepared = Run.of("preprocess", "--config", config, "--output", folder.resolve("prepared"), "--quiet");
+            assertThat(prepared.code()).as(prepared.err()).isZero();
+            assertThat(DatasetReader.read(folder.resolve("prepared")).labels())
+                    .isEqualTo(DatasetReader.read(folder.resolve("d")).labels());
         }
 
         @Test

@@ -308,6 +308,13 @@ public final class PreprocessCommand implements Callable<Integer> {
         if (!labels.isEmpty()) {
             map.put("labels", labels);
         }
+        List<Integer> order = dataset.labels().stream()
+                .flatMapToInt(label -> label.write().stream())
+                .boxed()
+                .toList();
+        if (!order.isEmpty()) {
+            map.put("regions_class_order", order);
+        }
         map.put("numTraining", dataset.cases().size());
         map.put("file_ending", ending());
         return map;

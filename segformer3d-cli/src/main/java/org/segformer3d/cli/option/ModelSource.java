@@ -28,6 +28,7 @@ import org.segformer3d.eval.result.Provenance;
 import org.segformer3d.train.config.DatasetSettings;
 import org.segformer3d.train.config.ExperimentConfig;
 import org.segformer3d.train.config.ValidationSettings;
+import org.segformer3d.train.run.Planning;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -170,13 +171,15 @@ public final class ModelSource {
     }
 
     /**
-     * Makes a bundle: preprocessing, labels and sliding window are the experiment's.
+     * Makes a bundle: preprocessing, labels and sliding window are the experiment's, as its plan makes it if it names one.
      *
      * @throws StateDictMismatchException when the weights don't fit
+     * @throws IOException when the plan, or the data that it is to be made from, can't be read
      */
     public static ModelBundle bundle(
-            ExperimentConfig experiment, org.segformer3d.api.weights.StateDict weights, Map<String, Object> provenance)
+            ExperimentConfig given, org.segformer3d.api.weights.StateDict weights, Map<String, Object> provenance)
             throws IOException {
+        ExperimentConfig experiment = Planning.of(given, done -> {}).config();
         return new ModelBundle(
                 experiment.project(),
                 experiment.model(),

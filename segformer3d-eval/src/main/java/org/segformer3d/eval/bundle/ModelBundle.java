@@ -104,6 +104,7 @@ public record ModelBundle(
                     config.numClasses(),
                     labels.channels() + ", one for each of the labels " + String.join(", ", labels.names()));
         }
+        preprocessing.normalization().requireFor(config.inChannels());
         if (config.layers().isEmpty()) {
             // Only the backend knows the parameters of replaced layers, and it checks when it loads them.
             weights.require(ModelLayout.of(config));
