@@ -17,7 +17,6 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.DifferentiableBackend;
-import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.DecoderSpec;
 import org.segformer3d.api.block.BlockSpec.MixFeedForwardSpec;
@@ -55,36 +54,36 @@ abstract class GradientContract extends Contract {
 
     static List<Arguments> blocks() {
         Samples samples = new Samples(21);
-        List<Blocks.Case> cases = new ArrayList<>();
+        List<BlockCase> cases = new ArrayList<>();
         PatchEmbeddingSpec first = new PatchEmbeddingSpec(2, 8, 7, 4, 3);
-        cases.add(volume(samples, first, 2, new Grid(9, 8, 13)));
-        cases.add(volume(samples, new PatchEmbeddingSpec(8, 12, 3, 2, 1), 3, new Grid(4, 5, 3)));
-        cases.add(volume(samples, new PatchEmbeddingSpec(3, 9, 2, 2, 0), 1, new Grid(4, 5, 6)));
-        cases.add(tokens(samples, new SelfAttentionSpec(8, 1, 4), 8, new Grid(8, 5, 4), 2));
-        cases.add(tokens(samples, new SelfAttentionSpec(12, 2, 2), 12, new Grid(4, 3, 5), 2));
-        cases.add(tokens(samples, new SelfAttentionSpec(20, 5, 1), 20, new Grid(2, 3, 2), 3));
-        cases.add(tokens(samples, new MixFeedForwardSpec(8, 32), 8, new Grid(4, 5, 3), 2));
-        cases.add(tokens(samples, new MixFeedForwardSpec(10, 20), 10, new Grid(1, 2, 2), 3));
-        cases.add(tokens(samples, new StageNormSpec(16), 16, new Grid(3, 2, 4), 2));
-        cases.add(tokens(
+        cases.add(BlockCase.volume(samples, first, 2, new Grid(9, 8, 13)));
+        cases.add(BlockCase.volume(samples, new PatchEmbeddingSpec(8, 12, 3, 2, 1), 3, new Grid(4, 5, 3)));
+        cases.add(BlockCase.volume(samples, new PatchEmbeddingSpec(3, 9, 2, 2, 0), 1, new Grid(4, 5, 6)));
+        cases.add(BlockCase.tokens(samples, new SelfAttentionSpec(8, 1, 4), 8, new Grid(8, 5, 4), 2));
+        cases.add(BlockCase.tokens(samples, new SelfAttentionSpec(12, 2, 2), 12, new Grid(4, 3, 5), 2));
+        cases.add(BlockCase.tokens(samples, new SelfAttentionSpec(20, 5, 1), 20, new Grid(2, 3, 2), 3));
+        cases.add(BlockCase.tokens(samples, new MixFeedForwardSpec(8, 32), 8, new Grid(4, 5, 3), 2));
+        cases.add(BlockCase.tokens(samples, new MixFeedForwardSpec(10, 20), 10, new Grid(1, 2, 2), 3));
+        cases.add(BlockCase.tokens(samples, new StageNormSpec(16), 16, new Grid(3, 2, 4), 2));
+        cases.add(BlockCase.tokens(
                 samples,
                 new TransformerBlockSpec(new SelfAttentionSpec(16, 2, 2), new MixFeedForwardSpec(16, 32)),
                 16,
                 new Grid(4, 3, 5),
                 2));
-        cases.add(tokens(
+        cases.add(BlockCase.tokens(
                 samples,
                 new TransformerBlockSpec(new SelfAttentionSpec(9, 3, 1), new MixFeedForwardSpec(9, 18)),
                 9,
                 new Grid(2, 2, 3),
                 2));
         List<Integer> dims = List.of(8, 6, 10, 12);
-        cases.add(BlockContract.features(samples, new DecoderSpec(dims, 12, 3, 0, 4), BlockContract.grids(4, 5, 6), 2));
-        cases.add(BlockContract.features(samples, new DecoderSpec(dims, 16, 1, 0, 2), BlockContract.grids(7, 3, 4), 2));
+        cases.add(BlockCase.features(samples, new DecoderSpec(dims, 12, 3, 0, 4), BlockCase.grids(4, 5, 6), 2));
+        cases.add(BlockCase.features(samples, new DecoderSpec(dims, 16, 1, 0, 2), BlockCase.grids(7, 3, 4), 2));
         for (long seed = 31; seed < 34; seed++) {
             Samples more = new Samples(seed);
             for (LayerKind kind : LayerKind.values()) {
-                cases.add(BlockContract.random(more, kind));
+                cases.add(BlockCase.random(more, kind));
             }
         }
         // one value per channel has no variance
@@ -95,24 +94,15 @@ abstract class GradientContract extends Contract {
         return cases.stream().map(Arguments::of).toList();
     }
 
-    private static long rows(Blocks.Case given) {
+    private static long rows(BlockCase given) {
         HostTensor input = given.inputs().get(0);
         return input.size(0) * input.size(1);
     }
 
-    private static Blocks.Case volume(Samples samples, PatchEmbeddingSpec spec, int batch, Grid grid) {
-        HostTensor input = samples.normal(batch, spec.inChannels(), grid.depth(), grid.height(), grid.width());
-        return new Blocks.Case(spec, samples.weights(spec), List.of(input), grid);
-    }
-
-    private static Blocks.Case tokens(Samples samples, BlockSpec spec, int dim, Grid grid, int batch) {
-        return BlockContract.tokens(samples, spec, dim, grid, batch);
-    }
-
     @ParameterizedTest(name = "{0}")
     @MethodSource("blocks")
-    void inFloat64EqualDifferencesOfTheReference(Blocks.Case given) {
-        HostTensor output = Blocks.compute(oracle(), TRAINING, given);
+    void inFloat64EqualDifferencesOfTheReference(BlockCase given) {
+        HostTensor output = given.run(oracle(), TRAINING);
         HostTensor cotangent = new Samples(41).normal(output.shape());
         double[] weightsOfOutput = cotangent.toDoubles();
         Found gradients;
@@ -134,8 +124,7 @@ abstract class GradientContract extends Contract {
                 double difference = Finite.derivative(
                         x -> dot(
                                 weightsOfOutput,
-                                Blocks.compute(oracle(), TRAINING, replaced(given, name, x))
-                                        .toDoubles()),
+                                replaced(given, name, x).run(oracle(), TRAINING).toDoubles()),
                         at,
                         direction);
                 assertThat(dot(gradient, direction))
@@ -148,8 +137,8 @@ abstract class GradientContract extends Contract {
 
     @ParameterizedTest(name = "{0}")
     @MethodSource("blocks")
-    void inFloat32AreThoseInFloat64(Blocks.Case given) {
-        HostTensor output = Blocks.compute(oracle(), TRAINING, given);
+    void inFloat32AreThoseInFloat64(BlockCase given) {
+        HostTensor output = given.run(oracle(), TRAINING);
         HostTensor cotangent = new Samples(43).normal(output.shape());
         Map<String, double[]> expected;
         try (Backend precise = open(DType.FLOAT64)) {
@@ -177,7 +166,7 @@ abstract class GradientContract extends Contract {
     /** Output and gradients of a block in training. */
     private record Found(HostTensor output, List<HostTensor> inputs, Map<String, HostTensor> parameters) {}
 
-    private static Found gradients(Backend backend, Blocks.Case given, HostTensor cotangent) {
+    private static Found gradients(Backend backend, BlockCase given, HostTensor cotangent) {
         try (Tape tape = ((DifferentiableBackend) backend).newTape(TRAINING);
                 Scope scope = backend.newScope()) {
             Map<String, Tensor> weights = new LinkedHashMap<>();
@@ -192,8 +181,7 @@ abstract class GradientContract extends Contract {
             List<Tensor> inputs = given.inputs().stream()
                     .map(host -> tape.variable(scope.tensor(host)))
                     .toList();
-            Tensor output =
-                    Blocks.compute(tape.ops(), given.spec(), new BlockParameters(weights, ""), inputs, given.grid());
+            Tensor output = given.on(tape.ops(), weights, inputs);
             HostTensor values = output.toHost();
             variables.addAll(0, inputs);
             List<HostTensor> found = tape.gradients(scope, output, scope.tensor(cotangent), variables).stream()
@@ -229,13 +217,13 @@ abstract class GradientContract extends Contract {
                 gradients.values().stream().mapToDouble(g -> norm(g) * norm(g)).sum());
     }
 
-    private static HostTensor value(Blocks.Case given, String name) {
+    private static HostTensor value(BlockCase given, String name) {
         return name.startsWith("input ")
                 ? given.inputs().get(Integer.parseInt(name.substring(6)))
                 : given.weights().get(name);
     }
 
-    private static Blocks.Case replaced(Blocks.Case given, String name, double[] values) {
+    private static BlockCase replaced(BlockCase given, String name, double[] values) {
         HostTensor host = HostTensor.of(values, value(given, name).shape());
         if (name.startsWith("input ")) {
             List<HostTensor> inputs = new ArrayList<>(given.inputs());

@@ -10,12 +10,15 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.platform.engine.DiscoverySelector;
 import org.junit.platform.engine.support.descriptor.MethodSource;
 import org.junit.platform.launcher.core.LauncherDiscoveryRequestBuilder;
 import org.junit.platform.launcher.core.LauncherFactory;
 import org.junit.platform.launcher.listeners.SummaryGeneratingListener;
 import org.junit.platform.launcher.listeners.TestExecutionSummary;
+import org.segformer3d.api.tensor.DType;
 import org.segformer3d.backend.tck.FaultyContract.Fault;
 
 /** The contract finds faults: it is run on backends that have one. */
@@ -62,30 +65,101 @@ class ContractTests {
         TestExecutionSummary summary = run(
                 Fault.NONE,
                 BackendContract.Tensors.class,
+                BackendContract.Operations.class,
+                BackendContract.OperationGradients.class,
+                BackendContract.LossValues.class,
                 BackendContract.BlockValues.class,
                 BackendContract.Errors.class);
         assertThat(summary.getTotalFailureCount()).isZero();
-        assertThat(summary.getTestsSucceededCount()).isGreaterThan(60);
+        assertThat(summary.getTestsSucceededCount()).isGreaterThan(900);
     }
 
     @Test
-    void aWrongNumberIsFoundInBlocksAndModels() {
-        assertThat(failures(Fault.NUMBERS, BackendContract.BlockValues.class, BackendContract.Models.class))
-                .contains("stageNorm", "everyBlockOnRandomShapes", "logitsAndFeatureMapsAreTheReferencesOnes")
-                .doesNotContain("selfAttention");
+    void aWrongNumberIsFoundInOperationsBlocksAndModels() {
+        assertThat(failures(Fault.NUMBERS, BackendContract.Operations.class))
+                .contains("valuesAreTheReferencesOnes", "valuesInFloat64AreTheReferencesOnesToAlmostAllDigits");
+        assertThat(failures(Fault.NUMBERS, BackendContract.BlockValues.class)).contains("valuesAreTheReferencesOnes");
+        assertThat(failures(Fault.NUMBERS, BackendContract.Models.class))
+                .contains("logitsAndFeatureMapsAreTheReferencesOnes");
     }
 
     @Test
-    void anInputThatIsClosedIsFound() {
-        assertThat(failures(Fault.CLOSES_INPUT, BackendContract.BlockValues.class))
-                .containsExactly("everyBlockLeavesItsInputsOpenAndUnchanged");
+    void aWrongNumberIsFoundInLosses() {
+        assertThat(failures(Fault.SIGMOID, BackendContract.LossValues.class))
+                .contains("lossesAndTheirGradients", "lossesLeaveOutVoxelsThatDoNotCount");
+    }
+
+    @Test
+    void anArgumentThatIsClosedOrReturnedIsFound() {
+        assertThat(failures(Fault.CLOSES_ARGUMENT, BackendContract.Operations.class))
+                .contains("argumentsStayOpenAndUnchanged");
+        assertThat(failures(Fault.RETURNS_ARGUMENT, BackendContract.OperationGradients.class))
+                .contains("gradientsOutliveTheTape");
     }
 
     @Test
     void anotherExceptionThanPromisedIsFound() {
-        assertThat(failures(Fault.WRONG_EXCEPTION, BackendContract.Errors.class))
-                .containsExactlyInAnyOrder(
-                        "tokenBlocksRefuseShapesThatDoNotFit", "blocksRefuseTensorsOfAnotherBackend");
+        assertThat(failures(Fault.WRONG_EXCEPTION, BackendContract.Operations.class))
+                .contains("refuseArgumentsThatDoNotFit");
+    }
+
+    @Test
+    void masksOfAnotherSeedAreFound() {
+        assertThat(failures(Fault.OTHER_MASKS, BackendContract.Operations.class))
+                .contains("dropoutHasTheMasksOfItsPassSampleAndCall", "valuesAreTheReferencesOnes");
+    }
+
+    @Test
+    void aWrongGradientIsFoundInOperationsLossesBlocksAndTraining() {
+        assertThat(failures(Fault.GRADIENTS, BackendContract.OperationGradients.class))
+                .contains("inFloat64EqualDifferencesOfTheReference", "inFloat32AreThoseInFloat64");
+        assertThat(failures(Fault.GRADIENTS, BackendContract.LossValues.class)).contains("lossesAndTheirGradients");
+        assertThat(failures(Fault.GRADIENTS, BackendContract.Gradients.class))
+                .contains("inFloat64EqualDifferencesOfTheReference");
+        assertThat(trainingFailures(
+                        Fault.GRADIENTS, "gradientsOfTheWholeNetworkInFloat64EqualDifferencesOfTheReference"))
+                .hasSize(1);
+    }
+
+    @Test
+    void statisticsThatMoveTwiceAreFound() {
+        assertThat(failures(Fault.MOVES_TWICE, BackendContract.OperationGradients.class))
+                .containsExactly("aBatchNormThatIsRecordedMovesItsStatisticsOnce");
+        assertThat(failures(run(
+                        Fault.MOVES_TWICE,
+                        List.of(selectNestedMethod(
+                                List.of(FaultyContract.class),
+                                BackendContract.Training.class,
+                                "aPassLeavesTheWeightsAndMovesTheRunningStatistics",
+                                DType.class.getName())))))
+                .hasSize(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "NO_DECAY, weightsFollowTheOptimizersRule, org.segformer3d.api.training.OptimizerSpec",
+        "NO_CLIPPING, largeGradientsAreScaledDownToTheLargestNorm,",
+        "NO_WEIGHTS, gradientsOfSeveralBatchesAddUpByTheirWeights,",
+        "NO_AVERAGES, averagedWeightsFollowTheWeights,",
+        "OWN_MOMENTS, aRestoredSessionGoesOnBitForBit, org.segformer3d.api.training.OptimizerSpec"
+    })
+    void aTrainingThatLeavesSomethingOutIsFound(Fault fault, String method, String parameters) {
+        assertThat(trainingFailures(fault, method, parameters)).hasSize(1);
+        assertThat(trainingFailures(Fault.NONE, method, parameters)).isEmpty();
+    }
+
+    private static Set<String> trainingFailures(Fault fault, String method) {
+        return trainingFailures(fault, method, null);
+    }
+
+    private static Set<String> trainingFailures(Fault fault, String method, String parameters) {
+        return failures(run(
+                fault,
+                List.of(selectNestedMethod(
+                        List.of(FaultyContract.class),
+                        BackendContract.Training.class,
+                        method,
+                        parameters == null ? "" : parameters))));
     }
 
     @Test

@@ -1,35 +1,39 @@
 package org.segformer3d.backend.tck;
 
+import java.lang.reflect.InvocationHandler;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.OptionalDouble;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendProvider;
-import org.segformer3d.api.block.BlockContext;
-import org.segformer3d.api.block.BlockParameters;
-import org.segformer3d.api.block.BlockSpec.DecoderSpec;
-import org.segformer3d.api.block.BlockSpec.MixFeedForwardSpec;
-import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
-import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
-import org.segformer3d.api.block.BlockSpec.StageNormSpec;
-import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
-import org.segformer3d.api.block.Decoder;
+import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerKind;
 import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.MixFeedForward;
-import org.segformer3d.api.block.PatchEmbedding;
-import org.segformer3d.api.block.SelfAttention;
-import org.segformer3d.api.block.StageNorm;
-import org.segformer3d.api.block.TransformerBlock;
+import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
+import org.segformer3d.api.ops.Autodiff;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.ops.Tape;
 import org.segformer3d.api.tensor.Device;
-import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
+import org.segformer3d.api.training.DataParallel;
+import org.segformer3d.api.training.OpsTrainingSession;
+import org.segformer3d.api.training.OptimizerSpec;
+import org.segformer3d.api.training.TrainingBackend;
+import org.segformer3d.api.training.TrainingSession;
+import org.segformer3d.api.training.TrainingSession.TrainingState;
+import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.backend.reference.ReferenceProvider;
 
 /** The contract of the reference backend with one fault; run by {@link ContractTests}, not by itself. */
@@ -38,18 +42,38 @@ class FaultyContract extends BackendContract {
     enum Fault {
         /** Nothing. */
         NONE,
-        /** A stage norm's output is 0.01 % too large. */
+        /** A LayerNorm's output is 0.01 % too large. */
         NUMBERS,
-        /** A stage norm closes its input. */
-        CLOSES_INPUT,
-        /** A stage norm throws something else than IllegalArgumentException. */
+        /** σ(x) is 1e-4 too large. */
+        SIGMOID,
+        /** A ReLU closes its argument. */
+        CLOSES_ARGUMENT,
+        /** A reshaped tensor is the argument itself. */
+        RETURNS_ARGUMENT,
+        /** A matrix product throws something else than IllegalArgumentException. */
         WRONG_EXCEPTION,
+        /** Dropout draws the masks of another seed. */
+        OTHER_MASKS,
+        /** A recorded BatchNorm moves its statistics twice. */
+        MOVES_TWICE,
+        /** Gradients are 0.1 % too large. */
+        GRADIENTS,
         /** Another thread than the one that opened the backend gets other bits. */
         THREADS,
-        /** Each stage norm leaves 100 kB of native memory behind. */
+        /** Each LayerNorm leaves 10 kB of native memory behind. */
         LEAK,
         /** The canvas of the same size is the input itself. */
-        SHARED_CANVAS
+        SHARED_CANVAS,
+        /** A session doesn't decay weights. */
+        NO_DECAY,
+        /** A session doesn't clip. */
+        NO_CLIPPING,
+        /** A session doesn't weigh batches. */
+        NO_WEIGHTS,
+        /** A session's averages are the weights themselves. */
+        NO_AVERAGES,
+        /** A restored session keeps its own moments. */
+        OWN_MOMENTS
     }
 
     /** The fault of the backends opened next. */
@@ -94,7 +118,8 @@ class FaultyContract extends BackendContract {
         }
     }
 
-    private record FaultyBackend(Backend good, Fault fault, Thread opener, List<ByteBuffer> leaked) implements Backend {
+    private record FaultyBackend(Backend good, Fault fault, Thread opener, List<ByteBuffer> leaked)
+            implements DifferentiableBackend, TrainingBackend {
         @Override
         public String name() {
             return good.name();
@@ -117,7 +142,97 @@ class FaultyContract extends BackendContract {
 
         @Override
         public LayerProvider layers() {
-            return new FaultyLayers(this, good.layers());
+            return good.layers();
+        }
+
+        @Override
+        public Ops ops(Scope scope, Pass pass) {
+            return FaultyOps.of(this, good.ops(scope, pass));
+        }
+
+        @Override
+        public Tape newTape(Pass pass) {
+            try (Scope none = newScope()) {
+                Tape tape = new Autodiff(ops(none, pass));
+                return fault == Fault.GRADIENTS || fault == Fault.MOVES_TWICE ? faulty(tape) : tape;
+            }
+        }
+
+        private Tape faulty(Tape good) {
+            return proxy(Tape.class, (proxy, method, arguments) -> {
+                if (fault == Fault.MOVES_TWICE && method.getName().equals("ops")) {
+                    return proxy(Ops.class, new MovesTwice(good.ops()));
+                }
+                Object result = call(good, method, arguments);
+                if (fault == Fault.GRADIENTS && result instanceof List<?> gradients) {
+                    Ops ops = ops((Scope) arguments[0], Pass.INFERENCE);
+                    return gradients.stream()
+                            .map(g -> ops.affine((Tensor) g, 1.001, 0))
+                            .toList();
+                }
+                return result;
+            });
+        }
+
+        @Override
+        public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+            return load(SegFormer3DNetwork.of(config), weights);
+        }
+
+        @Override
+        public boolean supportsTraining() {
+            return true;
+        }
+
+        @Override
+        public TrainingSession train(TrainingSpec spec) {
+            OptimizerSpec o = spec.optimizer();
+            TrainingSpec faulty = switch (fault) {
+                case NO_DECAY ->
+                    with(
+                            spec,
+                            new OptimizerSpec(
+                                    o.kind(), 0, o.beta1(), o.beta2(), o.epsilon(), o.momentum(), o.nesterov()),
+                            spec.clipNorm());
+                case NO_CLIPPING -> with(spec, o, OptionalDouble.empty());
+                default -> spec;
+            };
+            TrainingSession session = new OpsTrainingSession(this, SegFormer3DNetwork.of(spec.config()), faulty);
+            return proxy(TrainingSession.class, (proxy, method, arguments) -> {
+                switch (method.getName()) {
+                    case "accumulate" -> {
+                        if (fault == Fault.NO_WEIGHTS) {
+                            arguments[1] = 1.0;
+                        }
+                    }
+                    case "averagedWeights" -> {
+                        if (fault == Fault.NO_AVERAGES && spec.emaDecay().isPresent()) {
+                            return Optional.of(session.weights());
+                        }
+                    }
+                    case "restore" -> {
+                        if (fault == Fault.OWN_MOMENTS) {
+                            TrainingState state = (TrainingState) arguments[0];
+                            arguments[0] = new TrainingState(
+                                    state.weights(), session.state().optimizer(), state.averaged(), state.updates());
+                        }
+                    }
+                    default -> {
+                        // without a fault
+                    }
+                }
+                return call(session, method, arguments);
+            });
+        }
+
+        private static TrainingSpec with(TrainingSpec spec, OptimizerSpec optimizer, OptionalDouble clip) {
+            return new TrainingSpec(
+                    spec.config(), spec.initialWeights(), spec.loss(), optimizer, clip, spec.emaDecay());
+        }
+
+        @Override
+        public TrainingSession train(TrainingSpec spec, DataParallel parallel) {
+            return ((TrainingBackend) good).train(spec, parallel);
         }
 
         @Override
@@ -138,107 +253,131 @@ class FaultyContract extends BackendContract {
         }
     }
 
-    /** The reference's layers, except for the stage norm. */
-    private record FaultyLayers(FaultyBackend backend, LayerProvider good) implements LayerProvider {
-        @Override
-        public String name() {
-            return good.name();
-        }
+    private static <T> T proxy(Class<T> type, InvocationHandler handler) {
+        return type.cast(Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, handler));
+    }
 
-        @Override
-        public Set<LayerKind> kinds() {
-            return good.kinds();
-        }
-
-        private BlockContext inner(BlockContext context) {
-            return backend.good().context(context.mode());
-        }
-
-        @Override
-        public PatchEmbedding patchEmbedding(
-                BlockContext context, PatchEmbeddingSpec spec, BlockParameters parameters) {
-            return good.patchEmbedding(inner(context), spec, parameters);
-        }
-
-        @Override
-        public SelfAttention selfAttention(BlockContext context, SelfAttentionSpec spec, BlockParameters parameters) {
-            return good.selfAttention(inner(context), spec, parameters);
-        }
-
-        @Override
-        public MixFeedForward mixFeedForward(
-                BlockContext context, MixFeedForwardSpec spec, BlockParameters parameters) {
-            return good.mixFeedForward(inner(context), spec, parameters);
-        }
-
-        @Override
-        public TransformerBlock transformerBlock(
-                BlockContext context,
-                TransformerBlockSpec spec,
-                BlockParameters parameters,
-                SelfAttention attention,
-                MixFeedForward feedForward) {
-            return good.transformerBlock(inner(context), spec, parameters, attention, feedForward);
-        }
-
-        @Override
-        public Decoder decoder(BlockContext context, DecoderSpec spec, BlockParameters parameters) {
-            return good.decoder(inner(context), spec, parameters);
-        }
-
-        @Override
-        public StageNorm stageNorm(BlockContext context, StageNormSpec spec, BlockParameters parameters) {
-            return new FaultyStageNorm(backend, good.stageNorm(inner(context), spec, parameters));
+    private static Object call(Object target, Method method, Object[] arguments) throws Throwable {
+        try {
+            return method.invoke(target, arguments);
+        } catch (InvocationTargetException e) {
+            throw e.getCause();
         }
     }
 
-    private record FaultyStageNorm(FaultyBackend backend, StageNorm good) implements StageNorm {
+    /** Passes on all calls but those with a fault; default methods are run on the faulty operations, so that their parts have it too. */
+    private abstract static class Decorated implements InvocationHandler {
+        private final Ops good;
+
+        Decorated(Ops good) {
+            this.good = good;
+        }
+
+        Ops good() {
+            return good;
+        }
+
+        abstract Ops decorate(Ops other);
+
+        /** Returns the result of a call that has a fault, or {@code null} where it has none. */
+        abstract Object faulty(String operation, Object... arguments);
+
         @Override
-        public StageNormSpec spec() {
-            return good.spec();
+        public Object invoke(Object proxy, Method method, Object[] arguments) throws Throwable {
+            switch (method.getName()) {
+                case "in" -> {
+                    return decorate(good.in((Scope) arguments[0]));
+                }
+                case "part" -> {
+                    return InvocationHandler.invokeDefault(proxy, method, arguments);
+                }
+                default -> {
+                    Object wrong = faulty(method.getName(), arguments);
+                    return wrong == null ? call(good, method, arguments) : wrong;
+                }
+            }
+        }
+    }
+
+    private static final class FaultyOps extends Decorated {
+        private final FaultyBackend backend;
+
+        private FaultyOps(FaultyBackend backend, Ops good) {
+            super(good);
+            this.backend = backend;
+        }
+
+        static Ops of(FaultyBackend backend, Ops good) {
+            return proxy(Ops.class, new FaultyOps(backend, good));
         }
 
         @Override
-        public Tensor forward(Scope scope, Tensor x, Grid grid) {
-            switch (backend.fault()) {
-                case NUMBERS -> {
-                    return scaled(scope, good.forward(scope, x, grid), 1.0001);
+        Ops decorate(Ops other) {
+            return of(backend, other);
+        }
+
+        @Override
+        Object faulty(String operation, Object... x) {
+            return switch (backend.fault() + " " + operation) {
+                case "NUMBERS layerNorm" -> good().affine(layerNorm(x), 1.0001, 0);
+                case "SIGMOID sigmoid" -> good().affine(good().sigmoid((Tensor) x[0]), 1, 1e-4);
+                case "THREADS layerNorm" ->
+                    Thread.currentThread() == backend.opener() ? null : good().affine(layerNorm(x), 1 + 1e-15, 0);
+                case "CLOSES_ARGUMENT relu" -> {
+                    Tensor result = good().relu((Tensor) x[0]);
+                    ((Tensor) x[0]).close();
+                    yield result;
                 }
-                case CLOSES_INPUT -> {
-                    Tensor result = good.forward(scope, x, grid);
-                    x.close();
-                    return result;
+                case "RETURNS_ARGUMENT reshape" -> {
+                    good().reshape((Tensor) x[0], (long[]) x[1]).close();
+                    yield java.util.Arrays.equals(((Tensor) x[0]).shape(), (long[]) x[1]) ? x[0] : null;
                 }
-                case WRONG_EXCEPTION -> {
+                case "WRONG_EXCEPTION matmul" -> {
                     try {
-                        return good.forward(scope, x, grid);
+                        yield good().matmul((Tensor) x[0], (Tensor) x[1], (boolean) x[2], (boolean) x[3]);
                     } catch (IllegalArgumentException e) {
                         throw new UnsupportedOperationException(e);
                     }
                 }
-                case THREADS -> {
-                    boolean same = Thread.currentThread() == backend.opener();
-                    return scaled(scope, good.forward(scope, x, grid), same ? 1 : 1 + 1e-15);
+                case "OTHER_MASKS dropout" -> {
+                    Pass pass = good().pass();
+                    yield backend.good()
+                            .ops(good().scope(), new Pass(pass.mode(), pass.seed() + 1, pass.first()))
+                            .dropout((Tensor) x[0], (double) x[1]);
                 }
-                case LEAK -> {
-                    ByteBuffer leak = ByteBuffer.allocateDirect(100_000);
+                case "LEAK layerNorm" -> {
+                    ByteBuffer leak = ByteBuffer.allocateDirect(10_000);
                     synchronized (backend.leaked()) {
                         backend.leaked().add(leak);
                     }
-                    return good.forward(scope, x, grid);
+                    yield null;
                 }
-                default -> {
-                    return good.forward(scope, x, grid);
-                }
-            }
+                default -> null;
+            };
         }
 
-        private static Tensor scaled(Scope scope, Tensor x, double factor) {
-            double[] values = x.toHost().toDoubles();
-            for (int i = 0; i < values.length; i++) {
-                values[i] *= factor;
+        private Tensor layerNorm(Object... x) {
+            return good().layerNorm((Tensor) x[0], (Tensor) x[1], (Tensor) x[2], (double) x[3]);
+        }
+    }
+
+    private static final class MovesTwice extends Decorated {
+        MovesTwice(Ops good) {
+            super(good);
+        }
+
+        @Override
+        Ops decorate(Ops other) {
+            return proxy(Ops.class, new MovesTwice(other));
+        }
+
+        @Override
+        Object faulty(String operation, Object... x) {
+            if (operation.equals("batchNorm")) {
+                good().batchNorm((Tensor) x[0], (org.segformer3d.api.ops.BatchNormState) x[1], (double) x[2], (double)
+                        x[3]);
             }
-            return scope.tensor(HostTensor.of(values, x.shape()));
+            return null;
         }
     }
 }
