@@ -1,5 +1,6 @@
 package org.segformer3d.backend.libtorch;
 
+import java.util.List;
 import org.bytedeco.pytorch.T_TensorTensorTensor_T;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
@@ -20,6 +21,38 @@ final class DepthwiseConvolution {
     private static final long[] WITHIN = {0, 1, 1};
 
     private DepthwiseConvolution() {}
+
+    /** Returns whether {@link #gradients} is for such a convolution. */
+    static boolean isWritten(Tensor kernel, int[] stride, int[] padding) {
+        for (int axis = 0; axis < 3; axis++) {
+            if (kernel.size(axis + 2) != 3 || stride[axis] != 1 || padding[axis] != 1) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
+     * Returns the gradients at input, kernel and bias.
+     *
+     * @param x the input (B,C,D,H,W), channels-last
+     * @param kernel (C,1,3,3,3)
+     * @param dy gradient at the output, channels-last
+     */
+    static List<Tensor> gradients(Tensor x, Tensor kernel, Tensor dy) {
+        long channels = x.size(1);
+        Tensor dx = torch.conv3d(dy, transposed(kernel), new TensorOptional(), ONES, ONES, ONES, channels);
+        Tensor dKernel = torch.zeros_like(kernel);
+        Grid grid = Grid.of(Functional.shape(x));
+        for (long b = 0; b < x.size(0); b++) {
+            addKernelGradient(dKernel, rows(dy, b), rows(x, b), grid);
+        }
+        return List.of(dx, dKernel, dy.sum(new long[] {0, 2, 3, 4}));
+    }
+
+    private static Tensor rows(Tensor channelsLast, long sample) {
+        return channelsLast.permute(0, 2, 3, 4, 1).select(0, sample).view(-1, channelsLast.size(1));
+    }
 
     private interface Slab {
         void on(long from, long to);

@@ -115,6 +115,23 @@ final class Functional {
                 .permute(0, 4, 1, 2, 3);
     }
 
+    /** Returns whether (B,C,D,H,W) has its channels last in memory, and so many that it matters. */
+    static boolean isChannelsLast(Tensor x) {
+        return x.size(1) > 1 && !x.is_contiguous() && x.permute(0, 2, 3, 4, 1).is_contiguous();
+    }
+
+    /**
+     * (B,C,D,H,W) with its channels last in memory.
+     *
+     * <p>libtorch looks at all strides, those of axes of size 1 included, and turns and copies what doesn't look channels-last; so they are
+     * set anew.
+     */
+    static Tensor channelsLast(Tensor x) {
+        Tensor last = x.permute(0, 2, 3, 4, 1).contiguous();
+        long[] shape = shape(last);
+        return last.view(-1).view(shape).permute(0, 4, 1, 2, 3);
+    }
+
     static Tensor cat(long axis, Tensor... parts) {
         return torch.cat(new TensorVector(parts), axis);
     }

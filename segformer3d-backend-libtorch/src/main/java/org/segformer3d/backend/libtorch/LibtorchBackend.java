@@ -18,13 +18,14 @@ import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.DifferentiableBackend;
+import org.segformer3d.api.backend.NetworkModel;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.ops.Tape;
@@ -125,7 +126,9 @@ final class LibtorchBackend implements DifferentiableBackend {
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
         boolean fused = isFused(config);
-        return fused ? FusedModel.load(this, config, weights) : AssembledModel.load(this, config, weights);
+        return fused
+                ? FusedModel.load(this, config, weights)
+                : NetworkModel.load(this, SegFormer3DNetwork.of(config), weights);
     }
 
     /**

@@ -1,6 +1,7 @@
 package org.segformer3d.backend.libtorch;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.Supplier;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongArrayRefOptional;
@@ -31,6 +32,9 @@ final class LibtorchOps implements Ops {
 
     /** Sizes of an axis up to which resizing it by a product with a matrix is faster than reading two neighbours each. */
     private static final long LARGEST_RESIZED_BY_PRODUCT = 64;
+
+    /** Channels from which resizing keeps them last. */
+    private static final long FEWEST_CHANNELS_LAST = 16;
 
     private final LibtorchBackend backend;
     private final LibtorchScope scope;
@@ -94,6 +98,12 @@ final class LibtorchOps implements Ops {
     /** Returns a handle of its own on one of several results, which are freed together. */
     private static org.bytedeco.pytorch.Tensor own(org.bytedeco.pytorch.Tensor result) {
         return new org.bytedeco.pytorch.Tensor(result);
+    }
+
+    /** Returns what autocast may have made narrower in the compute type. */
+    Tensor inComputeType(Tensor x) {
+        org.bytedeco.pytorch.Tensor value = value(x);
+        return full(() -> value);
     }
 
     /** Returns another handle on the same native tensor. */
@@ -353,9 +363,51 @@ final class LibtorchOps implements Ops {
         org.bytedeco.pytorch.Tensor kernel = value(weight);
         org.bytedeco.pytorch.Tensor b = valueOrNull(bias);
         ShapeRules.convolution(x.shape(), weight.shape(), shapeOrNull(bias), stride, padding, groups);
-        // NCDHW, not channels-last: oneDNN 3.7.1's input gradient of a depth-wise conv3d is wrong in channels-last.
-        return compute(() -> torch.conv3d(
-                value.contiguous(), kernel, optional(b), longs(stride), longs(padding), longs(1, 1, 1), groups));
+        boolean depthwise = groups > 1 && groups == kernel.size(0) && kernel.size(1) == 1;
+        boolean differentiates = recording.records()
+                && (value.requires_grad() || kernel.requires_grad() || b != null && b.requires_grad());
+        if (depthwise && differentiates) {
+            boolean written = DepthwiseConvolution.isWritten(kernel, stride, padding)
+                    && b != null
+                    && backend.device().type() == Device.Type.CPU
+                    && !torch.is_autocast_enabled(torch.DeviceType.CPU);
+            return compute(() -> written
+                    ? recordDepthwise(value, kernel, b)
+                    // NCDHW: oneDNN 3.7.1's input gradient is wrong in channels-last
+                    : convolve(value.contiguous(), kernel, b, stride, padding, groups));
+        }
+        return compute(() -> convolve(
+                depthwise || Functional.isChannelsLast(value) ? Functional.channelsLast(value) : value.contiguous(),
+                kernel,
+                b,
+                stride,
+                padding,
+                groups));
+    }
+
+    private static org.bytedeco.pytorch.Tensor convolve(
+            org.bytedeco.pytorch.Tensor x,
+            org.bytedeco.pytorch.Tensor kernel,
+            org.bytedeco.pytorch.Tensor bias,
+            int[] stride,
+            int[] padding,
+            int groups) {
+        return torch.conv3d(x, kernel, optional(bias), longs(stride), longs(padding), longs(1, 1, 1), groups);
+    }
+
+    /** In channels-last the forward pass is many times as fast; its gradients are written out, since libtorch's is wrong there. */
+    private org.bytedeco.pytorch.Tensor recordDepthwise(
+            org.bytedeco.pytorch.Tensor x, org.bytedeco.pytorch.Tensor kernel, org.bytedeco.pytorch.Tensor bias) {
+        org.bytedeco.pytorch.Tensor input = Functional.channelsLast(x.detach());
+        org.bytedeco.pytorch.Tensor weight = kernel.detach();
+        org.bytedeco.pytorch.Tensor result =
+                convolve(input, weight, bias.detach(), new int[] {1, 1, 1}, new int[] {1, 1, 1}, (int) weight.size(0));
+        return WrittenGradient.record(
+                recording,
+                result,
+                List.of(x, kernel, bias),
+                List.of(input, weight),
+                dy -> DepthwiseConvolution.gradients(input, weight, Functional.channelsLast(dy)));
     }
 
     @Override
@@ -438,34 +490,33 @@ final class LibtorchOps implements Ops {
     /** Resizes by a matrix along each axis: libtorch's own kernel takes several times as long, and so does its gradient. */
     private org.bytedeco.pytorch.Tensor resizeByProducts(
             org.bytedeco.pytorch.Tensor x, long[] size, boolean alignCorners) {
-        org.bytedeco.pytorch.Tensor y = x;
-        for (int axis = 4; axis >= 2; axis--) {
-            if (size[axis - 2] != x.size(axis)) {
-                y = resizeByProduct(y, axis, size[axis - 2], alignCorners);
+        // many channels stay last where they are, few would make small products
+        boolean last = x.size(1) >= FEWEST_CHANNELS_LAST && Functional.isChannelsLast(x);
+        org.bytedeco.pytorch.Tensor y = last ? x.permute(0, 2, 3, 4, 1) : x;
+        int first = last ? 1 : 2;
+        for (int axis = first; axis < first + 3; axis++) {
+            long to = size[axis - first];
+            if (to != y.size(axis)) {
+                y = resizeByProduct(y, axis, to, alignCorners);
             }
         }
-        return own(y);
+        return own(last ? y.permute(0, 4, 1, 2, 3) : y);
     }
 
     private org.bytedeco.pytorch.Tensor resizeByProduct(
             org.bytedeco.pytorch.Tensor x, int axis, long to, boolean alignCorners) {
         long[] shape = Functional.shape(x);
-        long before = 1;
-        for (int i = 0; i < axis; i++) {
-            before *= shape[i];
-        }
-        long after = 1;
-        for (int i = axis + 1; i < 5; i++) {
-            after *= shape[i];
-        }
-        org.bytedeco.pytorch.Tensor matrix = backend.copyIn(
-                        Interpolation.of(shape[axis], to, alignCorners).matrix())
-                .to(x.scalar_type());
         long from = shape[axis];
+        long before = Arrays.stream(shape, 0, axis).reduce(1, (a, b) -> a * b);
+        long after = Arrays.stream(shape, axis + 1, shape.length).reduce(1, (a, b) -> a * b);
+        org.bytedeco.pytorch.Tensor matrix = backend.copyIn(
+                        Interpolation.of(from, to, alignCorners).matrix())
+                .to(x.scalar_type());
         shape[axis] = to;
         return after == 1
                 ? torch.matmul(x.reshape(before, from), matrix.t()).view(shape)
-                : torch.matmul(matrix, x.reshape(before, from, after)).view(shape);
+                : torch.bmm(matrix.unsqueeze(0).expand(before, to, from), x.reshape(before, from, after))
+                        .view(shape);
     }
 
     @Override

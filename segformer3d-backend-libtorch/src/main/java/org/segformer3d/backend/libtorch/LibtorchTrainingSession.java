@@ -8,13 +8,15 @@ import java.util.Map;
 import java.util.Optional;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.global.torch;
-import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
+import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -32,7 +34,8 @@ import org.segformer3d.api.weights.StateDict;
 final class LibtorchTrainingSession implements TrainingSession {
     private final LibtorchBackend backend;
     private final TrainingSpec spec;
-    private final ModelLayout layout;
+    private final Network network;
+    private final List<ParameterSpec> entries;
     private Recording recording;
     private final Collective collective;
     private final SharedBatchNorm shared;
@@ -44,7 +47,6 @@ final class LibtorchTrainingSession implements TrainingSession {
     private final FlatTensors averagedStatistics;
     private final Scope handles;
     private final Map<String, Tensor> tensors = new LinkedHashMap<>();
-    private final AssembledNetwork network;
     private final TrainedNetwork fused;
     private final TrainedLoss loss;
     private long updates;
@@ -68,12 +70,11 @@ final class LibtorchTrainingSession implements TrainingSession {
         this.spec = spec;
         this.collective = collective;
         this.shared = sharesBatchNorm && collective != null ? new SharedBatchNorm(backend, collective) : null;
-        Layers layers = Layers.resolve(spec.config(), new PlainLayers(() -> recording, shared));
-        this.layout = ModelLayout.of(spec.config(), layers);
-        spec.initialWeights().require(layout);
-        List<ParameterSpec> trained =
-                layout.parameters().stream().filter(p -> p.role().isTrained()).toList();
-        List<ParameterSpec> running = layout.parameters().stream()
+        this.network = SegFormer3DNetwork.of(spec.config());
+        this.entries = network.parameters();
+        spec.initialWeights().require(entries);
+        List<ParameterSpec> trained = trained();
+        List<ParameterSpec> running = entries.stream()
                 .filter(p ->
                         p.role() == ParameterSpec.Role.RUNNING_MEAN || p.role() == ParameterSpec.Role.RUNNING_VARIANCE)
                 .toList();
@@ -105,10 +106,6 @@ final class LibtorchTrainingSession implements TrainingSession {
                             spec.mixed())
                     : null;
             this.loss = fused ? new TrainedLoss(backend, spec.loss(), this.fused.workers()) : null;
-            this.network = fused
-                    ? null
-                    : AssembledNetwork.build(
-                            backend.context(Mode.TRAINING), spec.config(), layers, Map.copyOf(tensors));
         } catch (RuntimeException e) {
             closeAll(made);
             throw e;
@@ -122,7 +119,7 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     /** Makes the handles the network computes with, and ties every weight's gradient to its place in the gradients' vector. */
     private void connect() {
-        for (ParameterSpec parameter : layout.parameters()) {
+        for (ParameterSpec parameter : entries) {
             String name = parameter.name();
             tensors.put(name, backend.compute(handles, false, () -> switch (parameter.role()) {
                 case RUNNING_MEAN, RUNNING_VARIANCE -> statistics.view(name).detach();
@@ -156,7 +153,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     }
 
     private void forEachCounter(java.util.function.BiConsumer<String, org.bytedeco.pytorch.Tensor> action) {
-        for (ParameterSpec parameter : layout.parameters()) {
+        for (ParameterSpec parameter : entries) {
             if (parameter.role() == ParameterSpec.Role.BATCHES_TRACKED) {
                 action.accept(parameter.name(), LibtorchTensor.unwrap(backend, tensors.get(parameter.name())));
             }
@@ -192,7 +189,8 @@ final class LibtorchTrainingSession implements TrainingSession {
         }
         return backend.on(true, () -> {
             try (Scope scope = backend.newScope()) {
-                return backward(forward(scope, scope.tensor(batch.input()), batch), batch, weight);
+                LibtorchOps ops = operations(scope, batch);
+                return backward(ops, forward(ops, scope.tensor(batch.input()), batch), batch, weight);
             } finally {
                 forgetRecording();
             }
@@ -228,9 +226,11 @@ final class LibtorchTrainingSession implements TrainingSession {
                 Tensor input = scope.tensor(batch.input());
                 org.bytedeco.pytorch.Tensor leaf = LibtorchTensor.unwrap(backend, input);
                 leaf.set_requires_grad(true);
-                Tensor logits = forward(scope, input, batch);
-                double loss = backward(logits, batch, 1);
-                return new Outcome(loss, logits.toHost(), LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())));
+                LibtorchOps ops = operations(scope, batch);
+                List<Tensor> logits = forward(ops, input, batch);
+                double loss = backward(ops, logits, batch, 1);
+                return new Outcome(
+                        loss, logits.get(0).toHost(), LibtorchBackend.scoped(() -> backend.copyOut(leaf.grad())));
             } finally {
                 forgetRecording();
             }
@@ -244,7 +244,7 @@ final class LibtorchTrainingSession implements TrainingSession {
             try (Scope scope = backend.newScope()) {
                 Tensor input = scope.tensor(batch.input());
                 if (fused == null) {
-                    forward(scope, input, batch);
+                    forward(operations(scope, batch), input, batch);
                 } else {
                     InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
                     LibtorchBackend.scoped(() -> forward(LibtorchTensor.unwrap(backend, input), geometry, batch));
@@ -265,13 +265,25 @@ final class LibtorchTrainingSession implements TrainingSession {
         }
     }
 
-    private Tensor forward(Scope scope, Tensor input, TrainingBatch batch) {
+    private void start(TrainingBatch batch) {
         recording = new Recording(new Pass(Mode.TRAINING, batch.seed(), batch.first()), true, shared);
-        Tensor logits = spec.mixed()
-                ? MixedPrecision.run(backend.device(), () -> network.forward(scope, input))
-                : network.forward(scope, input);
-        if (!java.util.Arrays.equals(logits.shape(), batch.target().shape())) {
-            throw misfit(batch, logits.shape());
+    }
+
+    private LibtorchOps operations(Scope scope, TrainingBatch batch) {
+        start(batch);
+        return new LibtorchOps(backend, scope, recording);
+    }
+
+    /** Returns logits in the compute type, finest first. */
+    private List<Tensor> forward(LibtorchOps ops, Tensor input, TrainingBatch batch) {
+        BlockParameters parameters = new BlockParameters(tensors, "");
+        List<Tensor> logits = spec.mixed()
+                ? MixedPrecision.run(backend.device(), () -> network.forward(ops, parameters, input)).stream()
+                        .map(ops::inComputeType)
+                        .toList()
+                : network.forward(ops, parameters, input);
+        if (!java.util.Arrays.equals(logits.get(0).shape(), batch.target().shape())) {
+            throw misfit(batch, logits.get(0).shape());
         }
         return logits;
     }
@@ -281,16 +293,17 @@ final class LibtorchTrainingSession implements TrainingSession {
                 + Shapes.text(batch.target().shape()) + ", expected " + Shapes.text(logits));
     }
 
-    private double backward(Tensor logits, TrainingBatch batch, double weight) {
+    private double backward(Ops ops, List<Tensor> logits, TrainingBatch batch, double weight) {
+        Tensor loss = org.segformer3d.api.training.Losses.of(
+                spec.loss(),
+                ops,
+                logits,
+                ops.constant(batch.target()),
+                batch.mask().map(ops::constant).orElse(null));
         return LibtorchBackend.scoped(() -> {
-            org.bytedeco.pytorch.Tensor target = backend.copyIn(batch.target()).to(DTypes.of(backend.computeType()));
-            org.bytedeco.pytorch.Tensor mask = batch.mask()
-                    .map(host -> backend.copyIn(host).to(DTypes.of(backend.computeType())))
-                    .orElse(null);
-            org.bytedeco.pytorch.Tensor loss =
-                    Losses.of(spec.loss(), LibtorchTensor.unwrap(backend, logits), target, mask);
-            loss.mul(new Scalar(weight)).backward();
-            return loss.item().toDouble();
+            org.bytedeco.pytorch.Tensor value = LibtorchTensor.unwrap(backend, loss);
+            value.mul(new Scalar(weight)).backward();
+            return value.item().toDouble();
         });
     }
 
@@ -316,7 +329,7 @@ final class LibtorchTrainingSession implements TrainingSession {
 
     private org.bytedeco.pytorch.Tensor forward(
             org.bytedeco.pytorch.Tensor volumes, InputGeometry geometry, TrainingBatch batch) {
-        recording = new Recording(new Pass(Mode.TRAINING, batch.seed(), batch.first()), true, shared);
+        start(batch);
         org.bytedeco.pytorch.Tensor logits = fused.forward(volumes, geometry, recording.pass());
         count();
         return logits;
@@ -417,7 +430,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     }
 
     private List<ParameterSpec> trained() {
-        return layout.parameters().stream().filter(p -> p.role().isTrained()).toList();
+        return entries.stream().filter(p -> p.role().isTrained()).toList();
     }
 
     @Override
@@ -439,7 +452,7 @@ final class LibtorchTrainingSession implements TrainingSession {
             running.copyTo(found, "");
             forEachCounter((name, counter) -> found.put(name, backend.copyOut(counter)));
             Map<String, HostTensor> ordered = new LinkedHashMap<>();
-            layout.parameters().forEach(p -> ordered.put(p.name(), found.get(p.name())));
+            entries.forEach(p -> ordered.put(p.name(), found.get(p.name())));
             return StateDict.of(ordered);
         });
     }
@@ -453,7 +466,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     @Override
     public void restore(TrainingState state) {
         requireOpen();
-        if (!state.weights().mismatches(layout.parameters()).isEmpty()) {
+        if (!state.weights().mismatches(entries).isEmpty()) {
             throw new IllegalArgumentException("the state's weights belong to another network");
         }
         if (state.averaged().isPresent() != spec.emaDecay().isPresent()) {
@@ -462,7 +475,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                             + (spec.emaDecay().isPresent() ? "has" : "has none"));
         }
         if (state.averaged().isPresent()
-                && !state.averaged().get().mismatches(layout.parameters()).isEmpty()) {
+                && !state.averaged().get().mismatches(entries).isEmpty()) {
             throw new IllegalArgumentException("the state's averaged weights belong to another network");
         }
         String misfit = optimizer.misfit(state.optimizer());
@@ -513,8 +526,6 @@ final class LibtorchTrainingSession implements TrainingSession {
         closed = true;
         if (fused != null) {
             fused.close();
-        } else {
-            network.close();
         }
         forgetRecording();
         if (collective != null) {

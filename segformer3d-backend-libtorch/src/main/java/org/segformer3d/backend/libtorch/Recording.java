@@ -14,6 +14,7 @@ final class Recording implements AutoCloseable {
     /** What autograd calls until the backward pass is over, and what that needs. */
     private final List<Pointer> kept = new ArrayList<>();
 
+    private Pointer returned;
     private long masks;
 
     /**
@@ -52,8 +53,17 @@ final class Recording implements AutoCloseable {
         return pointer;
     }
 
+    /** Takes over what a hook returns, which must live until the next hook returns something. */
+    void returned(Pointer pointer) {
+        if (returned != null) {
+            returned.close();
+        }
+        returned = pointer;
+    }
+
     @Override
     public void close() {
+        returned(null);
         kept.forEach(Pointer::close);
         kept.clear();
     }
