@@ -9,6 +9,7 @@ module org.segformer3d.api {
     exports org.segformer3d.api.network;
     exports org.segformer3d.api.ops;
     exports org.segformer3d.api.profile;
+    exports org.segformer3d.api.record;
     exports org.segformer3d.api.tensor;
     exports org.segformer3d.api.training;
     exports org.segformer3d.api.weights;

@@ -82,6 +82,11 @@ final class Graph {
         return initializer(name, FLOAT, bytes, shape);
     }
 
+    /** Returns a name that no value has yet. */
+    String fresh(String stem) {
+        return stem + "_" + values++;
+    }
+
     /** Adds one number that operators work on element by element. */
     String constant(float value) {
         return weights("constant_" + values++, new float[] {value});
