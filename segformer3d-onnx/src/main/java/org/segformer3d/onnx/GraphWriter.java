@@ -78,10 +78,8 @@ final class GraphWriter {
             case "permute" -> transposed(in(step, 0), step);
             case "slice" -> slice(step);
             case "concat" ->
-                graph.node(
-                        "Concat",
-                        step.inputs().stream().map(this::value).toList(),
-                        Attribute.of("axis", (long) step.constantSize(0)));
+                graph.node("Concat", step.inputs().stream().map(this::value).toList(), Attribute.of("axis", (long)
+                        step.constantSize(0)));
             case "pad" -> pad(step);
             case "broadcast" -> graph.node("Expand", List.of(in(step, 0), list(step.sizes())));
             case "gather" -> gather(step);
@@ -90,8 +88,7 @@ final class GraphWriter {
             case "multiply" -> two("Mul", step);
             case "divide" -> two("Div", step);
             case "affine" -> affine(in(step, 0), number(step, "factor"), number(step, "summand"));
-            case "power" ->
-                graph.node("Pow", List.of(in(step, 0), graph.constant((float) number(step, "exponent"))));
+            case "power" -> graph.node("Pow", List.of(in(step, 0), graph.constant((float) number(step, "exponent"))));
             case "exp" -> one("Exp", step);
             case "log" -> one("Log", step);
             case "erf" -> one("Erf", step);
@@ -105,9 +102,7 @@ final class GraphWriter {
                 graph.node("LeakyRelu", List.of(in(step, 0)), Attribute.of("alpha", (float) number(step, "slope")));
             case "sigmoid" -> one("Sigmoid", step);
             case "logSigmoid" ->
-                graph.node(
-                        "Neg",
-                        List.of(graph.node("Softplus", List.of(graph.node("Neg", List.of(in(step, 0)))))));
+                graph.node("Neg", List.of(graph.node("Softplus", List.of(graph.node("Neg", List.of(in(step, 0)))))));
             case "gelu" -> gelu(in(step, 0));
             case "sum" -> graph.node("ReduceSum", List.of(in(step, 0), graph.integers(axes(step))));
             case "mean" -> graph.node("ReduceMean", List.of(in(step, 0)), Attribute.of("axes", axes(step)));
@@ -218,7 +213,11 @@ final class GraphWriter {
         String axis = graph.integers(step.constantSize(0));
         return graph.node(
                 "Slice",
-                List.of(in(step, 0), list(step.sizes().subList(1, 2)), list(step.sizes().subList(2, 3)), axis));
+                List.of(
+                        in(step, 0),
+                        list(step.sizes().subList(1, 2)),
+                        list(step.sizes().subList(2, 3)),
+                        axis));
     }
 
     private String pad(Step step) {
@@ -236,10 +235,8 @@ final class GraphWriter {
 
     private String gather(Step step) {
         long[] indices = step.indices().stream().mapToLong(Integer::longValue).toArray();
-        return graph.node(
-                "Gather",
-                List.of(in(step, 0), graph.integers(indices)),
-                Attribute.of("axis", (long) step.constantSize(0)));
+        return graph.node("Gather", List.of(in(step, 0), graph.integers(indices)), Attribute.of("axis", (long)
+                step.constantSize(0)));
     }
 
     private String linear(Step step) {
@@ -320,8 +317,7 @@ final class GraphWriter {
                         graph.node("Concat", List.of(outer, list(step.sizes())), Attribute.of("axis", 0L))),
                 Attribute.of("mode", "linear"),
                 Attribute.of(
-                        "coordinate_transformation_mode",
-                        flag(step, "alignCorners") ? "align_corners" : "half_pixel"));
+                        "coordinate_transformation_mode", flag(step, "alignCorners") ? "align_corners" : "half_pixel"));
     }
 
     private String layerNorm(Step step) {
@@ -354,7 +350,8 @@ final class GraphWriter {
         String grouped = graph.node("Reshape", List.of(in(step, 0), graph.integers(0, groups, -1)));
         String normed = graph.node(
                 "InstanceNormalization", List.of(grouped, filled(1, groups), filled(0, groups)), epsilon(step));
-        String back = graph.node("Reshape", List.of(normed, shapeOf(step.inputs().get(0))));
+        String back =
+                graph.node("Reshape", List.of(normed, shapeOf(step.inputs().get(0))));
         String scaled = has(step, 1) ? graph.node("Mul", List.of(back, perChannel(step, 1))) : back;
         return has(step, 2) ? graph.node("Add", List.of(scaled, perChannel(step, 2))) : scaled;
     }
@@ -386,9 +383,8 @@ final class GraphWriter {
     private String part(Size size) {
         if (size instanceof Size.OfAxis of) {
             String axis = axis(of.value(), of.axis());
-            String scaled = of.numerator() == 1
-                    ? axis
-                    : graph.node("Mul", List.of(axis, graph.integers(of.numerator())));
+            String scaled =
+                    of.numerator() == 1 ? axis : graph.node("Mul", List.of(axis, graph.integers(of.numerator())));
             return of.denominator() == 1
                     ? scaled
                     : graph.node("Div", List.of(scaled, graph.integers(of.denominator())));
@@ -405,7 +401,8 @@ final class GraphWriter {
     }
 
     private String axis(int value, int axis) {
-        return given.computeIfAbsent("axis " + value + " " + axis, key -> graph.node(
-                "Gather", List.of(shapeOf(value), graph.integers(axis)), Attribute.of("axis", 0L)));
+        return given.computeIfAbsent(
+                "axis " + value + " " + axis,
+                key -> graph.node("Gather", List.of(shapeOf(value), graph.integers(axis)), Attribute.of("axis", 0L)));
     }
 }

@@ -25,6 +25,7 @@ import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
@@ -49,8 +50,8 @@ class OnnxNetworkTests {
     static void load() throws OrtException {
         weights = randomized(WeightInitializer.initialize(ModelLayout.of(CONFIG), 1));
         session = OrtEnvironment.getEnvironment()
-                .createSession(
-                        OnnxNetwork.toBytes(new NetworkExport(CONFIG, weights, "1.2.3", Map.of("labels", "[a, b]"))));
+                .createSession(OnnxNetwork.toBytes(new NetworkExport(
+                        SegFormer3DNetwork.of(CONFIG), weights, "1.2.3", Map.of("labels", "[a, b]"))));
         libtorch = Backends.choose(Optional.of("libtorch"))
                 .open(BackendOptions.defaults().with(BackendOptions.Implementation.PLAIN));
         model = libtorch.load(CONFIG, weights);
@@ -136,7 +137,7 @@ class OnnxNetworkTests {
 
     @Test
     void equalNetworksAreEqualFiles() {
-        NetworkExport network = new NetworkExport(CONFIG, weights, "1", Map.of());
+        NetworkExport network = new NetworkExport(SegFormer3DNetwork.of(CONFIG), weights, "1", Map.of());
         assertThat(OnnxNetwork.toBytes(network)).isEqualTo(OnnxNetwork.toBytes(network));
     }
 }

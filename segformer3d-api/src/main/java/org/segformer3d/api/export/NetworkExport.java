@@ -4,33 +4,36 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
-import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.ModelLayout;
+import java.util.Optional;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.weights.StateDict;
 
 /**
  * What is to be exported: a network in evaluation mode, and what its file says about itself.
  *
- * @param config the network, with the paper's layers: nobody else knows what replaced ones compute
+ * @param network any network, replaced layers included
+ * @param size the spatial size to write the file for where what the network computes can't be written down for all sizes, or empty
  * @param weights fitting the network
  * @param version of the software, written into the file
  * @param metadata texts to write into the file by name, for example what the classes mean
  */
-public record NetworkExport(SegFormer3DConfig config, StateDict weights, String version, Map<String, String> metadata) {
+public record NetworkExport(
+        Network network, Optional<Grid> size, StateDict weights, String version, Map<String, String> metadata) {
     /**
-     * Checks that the network can be exported.
+     * Checks the weights.
      *
-     * @throws ConfigException when a layer is replaced
-     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when they don't fit
      */
     public NetworkExport {
+        Objects.requireNonNull(size, "size");
         Objects.requireNonNull(version, "version");
         metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
-        if (!config.layers().isEmpty()) {
-            throw ConfigException.of(
-                    "model_parameters.layers", config.layers(), "none: only the paper's can be exported");
-        }
-        weights.require(ModelLayout.of(config));
+        weights.require(network.parameters());
+    }
+
+    /** Makes an export whose size nobody names. */
+    public NetworkExport(Network network, StateDict weights, String version, Map<String, String> metadata) {
+        this(network, Optional.empty(), weights, version, metadata);
     }
 }

@@ -88,9 +88,8 @@ public record Recording(
         List<Trace> traces = new ArrayList<>();
         for (long batch : new long[] {2, 3}) {
             traces.add(Trace.of(
-                    network,
-                    body,
-                    new long[] {batch, network.inChannels(), grid.depth(), grid.height(), grid.width()}));
+                    network, body, new long[] {batch, network.inChannels(), grid.depth(), grid.height(), grid.width()
+                    }));
         }
         return unify(traces, Optional.of(grid)).orElseThrow();
     }

@@ -28,10 +28,12 @@ import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.block.PerAxis;
+import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 
@@ -56,7 +58,13 @@ final class ScriptedNetwork {
     private record Entry(ParameterSpec spec, Tensor value) {}
 
     private ScriptedNetwork(NetworkExport network) {
-        this.config = network.config();
+        if (!(network.network() instanceof SegFormer3DNetwork paper)
+                || !paper.config().layers().isEmpty()) {
+            throw new ConfigException(
+                    "torchscript: found " + network.network().architecture()
+                            + " with other layers than the paper's, expected segformer3d with the paper's; format onnx takes any network");
+        }
+        this.config = paper.config();
         for (ParameterSpec spec : ModelLayout.of(config).parameters()) {
             // counts of batches may be missing in weights; PyTorch's own modules always have them
             HostTensor weight =

@@ -38,6 +38,7 @@ import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporters;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
@@ -77,7 +78,10 @@ class TorchScriptExporterTests {
     private static void write(Path file, SegFormer3DConfig config, StateDict weights) throws IOException {
         try (OutputStream out = Files.newOutputStream(file)) {
             NetworkExporters.of("torchscript")
-                    .write(new NetworkExport(config, weights, "1.2.3", Map.of("labels", "[Läsion]")), out);
+                    .write(
+                            new NetworkExport(
+                                    SegFormer3DNetwork.of(config), weights, "1.2.3", Map.of("labels", "[Läsion]")),
+                            out);
         }
     }
 
@@ -186,7 +190,10 @@ class TorchScriptExporterTests {
     void equalNetworksAreEqualFiles() throws IOException {
         ByteArrayOutputStream again = new ByteArrayOutputStream();
         new TorchScriptExporter()
-                .write(new NetworkExport(CONFIG, weights, "1.2.3", Map.of("labels", "[Läsion]")), again);
+                .write(
+                        new NetworkExport(
+                                SegFormer3DNetwork.of(CONFIG), weights, "1.2.3", Map.of("labels", "[Läsion]")),
+                        again);
         assertThat(again.toByteArray()).isEqualTo(Files.readAllBytes(file));
     }
 }

@@ -11,6 +11,8 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -62,7 +64,14 @@ final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntime
     @Override
     public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
         requireOpen();
-        return config.layers().isEmpty() ? new OnnxRuntimeModel(this, config, weights) : super.load(config, weights);
+        return config.layers().isEmpty() ? load(SegFormer3DNetwork.of(config), weights) : super.load(config, weights);
+    }
+
+    /** Loads the whole network as one graph. */
+    @Override
+    public SegmentationModel load(Network network, StateDict weights) {
+        requireOpen();
+        return new OnnxRuntimeModel(this, network, weights);
     }
 
     @Override

@@ -1,43 +1,93 @@
 package org.segformer3d.backend.onnxruntime;
 
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
-import org.segformer3d.api.model.AssembledModel;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.record.Recording;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
+import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.onnx.OnnxNetwork;
 
-/** The whole network as one graph: the file that {@code export} writes. */
+/** A whole network as one graph: the file that {@code export} writes. */
 final class OnnxRuntimeModel implements SegmentationModel {
     private final OnnxRuntimeBackend backend;
-    private final SegFormer3DConfig config;
-    private final StateDict weights;
-    private final Session session;
-    /** Block by block, made when somebody asks for feature maps. */
-    private AssembledModel blocks;
-
+    private final Network network;
+    private final NetworkExport export;
+    private final Graphs logits;
+    private final Graphs features;
     private final RunningCalls calls = new RunningCalls(this::release);
 
-    OnnxRuntimeModel(OnnxRuntimeBackend backend, SegFormer3DConfig config, StateDict weights) {
+    OnnxRuntimeModel(OnnxRuntimeBackend backend, Network network, StateDict weights) {
         this.backend = backend;
-        this.config = config;
-        this.weights = weights;
-        this.session = new Session(backend, OnnxNetwork.toBytes(new NetworkExport(config, weights, "", Map.of())));
+        this.network = network;
+        this.export = new NetworkExport(network, weights, "", Map.of());
+        this.logits = new Graphs(network::forward);
+        this.features = new Graphs(network::encode);
+        // Most networks have one graph for all sizes, which is best made before the first volume comes.
+        logits.of(network.inputRule().nearest(new Grid(1, 1, 1)));
+    }
+
+    /** A loaded graph and how many results it has. */
+    private record Loaded(Session session, int results) {}
+
+    /** The graphs of something that is computed with the network: one for all sizes, or one for each size that was met. */
+    private final class Graphs {
+        private final Recording.Body body;
+        private final Map<Grid, Loaded> bySize = new HashMap<>();
+        private Loaded general;
+
+        Graphs(Recording.Body body) {
+            this.body = body;
+        }
+
+        synchronized Loaded of(Grid size) {
+            if (general != null) {
+                return general;
+            }
+            Loaded known = bySize.get(size);
+            if (known != null) {
+                return known;
+            }
+            Recording recording = Recording.of(network, body, Optional.of(size));
+            Loaded made = new Loaded(
+                    new Session(backend, OnnxNetwork.toBytes(export, recording)),
+                    recording.outputs().size());
+            if (recording.fixed().isEmpty()) {
+                general = made;
+            } else {
+                bySize.put(size, made);
+            }
+            return made;
+        }
+
+        synchronized void close() {
+            if (general != null) {
+                general.session().close();
+            }
+            bySize.values().forEach(loaded -> loaded.session().close());
+        }
+    }
+
+    @Override
+    public Network network() {
+        return network;
     }
 
     @Override
     public SegFormer3DConfig config() {
-        return config;
+        return SegFormer3DConfig.fromMap(network.toMap());
     }
 
     @Override
@@ -54,34 +104,43 @@ final class OnnxRuntimeModel implements SegmentationModel {
     public Tensor forward(Scope scope, Tensor input) {
         return calls.run(() -> {
             OnnxRuntimeScope owner = backend.scope(scope);
-            HostTensor host = backend.tensor(input).host();
-            AssembledNetwork.geometry(config, host.shape());
-            return owner.own(session.run(
-                    Map.of(NetworkExporter.INPUT, host.toFloat32()), Optional.empty(), NetworkExporter.LOGITS));
+            HostTensor host = checked(input);
+            return owner.own(logits.of(Grid.of(host.shape()))
+                    .session()
+                    .run(host, List.of(NetworkExporter.LOGITS))
+                    .get(0));
         });
     }
 
     @Override
     public List<Tensor> encode(Scope scope, Tensor input) {
         return calls.run(() -> {
-            backend.scope(scope);
-            backend.tensor(input);
-            return blocks().encode(scope, input);
+            OnnxRuntimeScope owner = backend.scope(scope);
+            HostTensor host = checked(input);
+            Loaded graph = features.of(Grid.of(host.shape()));
+            List<String> names = java.util.stream.IntStream.range(0, graph.results())
+                    .mapToObj(OnnxNetwork::output)
+                    .toList();
+            return graph.session().run(host, names).stream()
+                    .<Tensor>map(owner::own)
+                    .toList();
         });
     }
 
-    private synchronized AssembledModel blocks() {
-        if (blocks == null) {
-            blocks = AssembledModel.load(backend, config, weights);
+    private HostTensor checked(Tensor input) {
+        HostTensor host = backend.tensor(input).host();
+        long[] shape = host.shape();
+        if (shape.length != 5 || shape[1] != network.inChannels() || shape[0] < 1) {
+            throw new IllegalArgumentException(
+                    "input: found shape " + Shapes.text(shape) + ", expected (B," + network.inChannels() + ",D,H,W)");
         }
-        return blocks;
+        network.inputRule().check(network.architecture(), Grid.of(shape));
+        return host.toFloat32();
     }
 
-    private synchronized void release() {
-        session.close();
-        if (blocks != null) {
-            blocks.close();
-        }
+    private void release() {
+        logits.close();
+        features.close();
     }
 
     @Override

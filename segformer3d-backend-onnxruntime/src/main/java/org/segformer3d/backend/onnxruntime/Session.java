@@ -5,11 +5,14 @@ import ai.onnxruntime.OrtException;
 import ai.onnxruntime.OrtSession;
 import java.nio.FloatBuffer;
 import java.nio.LongBuffer;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.onnx.OnnxBlock;
@@ -34,6 +37,34 @@ final class Session implements AutoCloseable {
         } catch (OrtException e) {
             throw new BackendException("ONNX Runtime refuses the network: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Computes with a whole network.
+     *
+     * @param input float32
+     * @param outputs which results, in which order
+     */
+    List<HostTensor> run(HostTensor input, List<String> outputs) {
+        FloatBuffer values = input.floatBuffer().duplicate();
+        values.rewind();
+        try (OnnxTensor tensor = OnnxTensor.createTensor(backend.environment(), values, input.shape());
+                OrtSession.Result result = session.run(Map.of(NetworkExporter.INPUT, tensor))) {
+            List<HostTensor> found = new ArrayList<>();
+            for (String output : outputs) {
+                found.add(host((OnnxTensor) result.get(output).orElseThrow()));
+            }
+            return found;
+        } catch (OrtException e) {
+            throw new BackendException("ONNX Runtime failed: " + e.getMessage(), e);
+        }
+    }
+
+    private static HostTensor host(OnnxTensor found) {
+        HostTensor host = HostTensor.zeros(DType.FLOAT32, found.getInfo().getShape());
+        FloatBuffer values = found.getFloatBuffer();
+        host.floatBuffer().put(0, values, 0, values.remaining());
+        return host;
     }
 
     /**
@@ -64,12 +95,7 @@ final class Session implements AutoCloseable {
                                 new long[] {3}));
             }
             try (OrtSession.Result result = session.run(tensors)) {
-                OnnxTensor found = (OnnxTensor) result.get(output).orElseThrow();
-                HostTensor host =
-                        HostTensor.zeros(DType.FLOAT32, found.getInfo().getShape());
-                FloatBuffer values = found.getFloatBuffer();
-                host.floatBuffer().put(0, values, 0, values.remaining());
-                return host;
+                return host((OnnxTensor) result.get(output).orElseThrow());
             }
         } catch (OrtException e) {
             throw new BackendException("ONNX Runtime failed: " + e.getMessage(), e);

@@ -6,11 +6,13 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.export.NetworkExporters;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
@@ -57,8 +59,12 @@ public final class ExportCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Outputs.checkFile(output, List.of());
         ModelBundle bundle = source.read();
-        NetworkExport network =
-                new NetworkExport(bundle.config(), bundle.weights(), Provenance.version(), metadata(bundle));
+        NetworkExport network = new NetworkExport(
+                SegFormer3DNetwork.of(bundle.config()),
+                Optional.of(bundle.inference().roi()),
+                bundle.weights(),
+                Provenance.version(),
+                metadata(bundle));
         AtomicFiles.write(output, out -> exporter.write(network, out));
         long bytes = Files.size(output);
         if (json) {
