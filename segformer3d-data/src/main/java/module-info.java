@@ -5,6 +5,7 @@ module org.segformer3d.data {
     requires org.slf4j;
 
     exports org.segformer3d.data.cache;
+    exports org.segformer3d.data.check;
     exports org.segformer3d.data.dataset;
     exports org.segformer3d.data.dicom;
     exports org.segformer3d.data.format;

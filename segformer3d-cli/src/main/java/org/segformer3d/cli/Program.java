@@ -3,6 +3,7 @@ package org.segformer3d.cli;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import org.segformer3d.cli.command.BundleCommand;
+import org.segformer3d.cli.command.CheckCommand;
 import org.segformer3d.cli.command.ConvertCommand;
 import org.segformer3d.cli.command.CrossValidateCommand;
 import org.segformer3d.cli.command.DemoCommand;
@@ -58,6 +59,7 @@ import picocli.CommandLine.Spec;
             ForwardCommand.class,
             ConvertCommand.class,
             ExportCommand.class,
+            CheckCommand.class,
             PlanCommand.class,
             PreprocessCommand.class,
             ViewCommand.class,

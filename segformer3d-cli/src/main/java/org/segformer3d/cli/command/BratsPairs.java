@@ -49,8 +49,8 @@ final class BratsPairs {
         this.coding = coding;
     }
 
-    static BratsPairs find(Path root, Dataset name) throws IOException {
-        BratsScans scans = BratsReader.read(root);
+    static BratsPairs find(Path root, Dataset name, boolean skipsIncomplete) throws IOException {
+        BratsScans scans = skipsIncomplete ? BratsReader.readComplete(root) : BratsReader.read(root);
         boolean decathlon = scans.decathlon() && name == Dataset.BRATS2017;
         return new BratsPairs(scans.dataset(), name, decathlon ? Coding.DECATHLON : Coding.CHALLENGE);
     }

@@ -41,6 +41,12 @@ public final class PlanCommand implements Callable<Integer> {
     private List<String> assignments = new ArrayList<>();
 
     @Option(
+            names = "--skip-incomplete",
+            description =
+                    "Leave cases out, naming them, that lack a file; the same as --set dataset_parameters.skip_incomplete=true.")
+    private boolean skipIncomplete;
+
+    @Option(
             names = "--memory",
             paramLabel = "GIB",
             description =
@@ -67,7 +73,11 @@ public final class PlanCommand implements Callable<Integer> {
                     "Invalid value for option '--memory': found " + memory.get()
                             + ", expected a positive number of GiB");
         }
-        ExperimentConfig experiment = ExperimentConfig.read(config).withOverrides(assignments);
+        List<String> changes = new ArrayList<>(assignments);
+        if (skipIncomplete) {
+            changes.add("dataset_parameters.skip_incomplete=true");
+        }
+        ExperimentConfig experiment = ExperimentConfig.read(config).withOverrides(changes);
         long bytes = memory.map(gib -> (long) (gib * GIB))
                 .orElse(experiment.dataset().planMemory());
         PrintWriter err = spec.commandLine().getErr();

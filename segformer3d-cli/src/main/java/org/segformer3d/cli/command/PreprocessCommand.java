@@ -20,7 +20,7 @@ import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
-import org.segformer3d.data.dataset.DatasetReader;
+import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.format.VolumeFiles;
@@ -95,6 +95,11 @@ public final class PreprocessCommand implements Callable<Integer> {
     @Option(names = "--quiet", description = "Show no progress.")
     private boolean quiet;
 
+    @Option(
+            names = "--skip-incomplete",
+            description = "Leave cases out, naming them, that lack a file; without this nothing is written.")
+    private boolean skipIncomplete;
+
     @Option(names = "--json", description = "Print what was written as JSON.")
     private boolean json;
 
@@ -125,9 +130,12 @@ public final class PreprocessCommand implements Callable<Integer> {
         }
         requireFree();
         Path config = what.config;
-        List<String> changes = data.map(folder -> List.of("dataset_parameters.root="
-                        + TrainCommand.quoted(folder.toAbsolutePath().toString())))
-                .orElse(List.of());
+        List<String> changes = new ArrayList<>();
+        data.ifPresent(folder -> changes.add("dataset_parameters.root="
+                + TrainCommand.quoted(folder.toAbsolutePath().toString())));
+        if (skipIncomplete) {
+            changes.add("dataset_parameters.skip_incomplete=true");
+        }
         ExperimentConfig given = ExperimentConfig.read(config).withOverrides(changes);
         ExperimentConfig experiment;
         try (Progress progress = Progress.start(
@@ -140,9 +148,10 @@ public final class PreprocessCommand implements Callable<Integer> {
                         () -> new ConfigException(
                                 config
                                         + ": dataset_parameters.root: found null, expected the folder of the data set; or give --data"));
-        SegmentationDataset dataset = settings.type().isOfficial()
-                ? DatasetReader.read(root)
-                : settings.type().layout().read(root);
+        DatasetLayout layout = settings.type().isOfficial()
+                ? DatasetLayout.FOLDERS
+                : settings.type().layout();
+        SegmentationDataset dataset = settings.skipsIncomplete() ? layout.readComplete(root) : layout.read(root);
         List<Case> cases = new ArrayList<>(dataset.cases());
         cases.addAll(dataset.unlabelled());
         PreprocessingSpec preprocessing = experiment.dataset().preprocessing();
@@ -173,7 +182,7 @@ public final class PreprocessCommand implements Callable<Integer> {
                     "Option '--format' doesn't go with --dataset, which writes the official .pt files");
         }
         requireFree();
-        BratsPairs pairs = BratsPairs.find(root, what.dataset);
+        BratsPairs pairs = BratsPairs.find(root, what.dataset, skipIncomplete);
         if (!write(pairs.count(), pairs::write)) {
             return 1;
         }

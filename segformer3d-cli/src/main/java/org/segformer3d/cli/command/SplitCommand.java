@@ -80,6 +80,11 @@ public final class SplitCommand implements Callable<Integer> {
             description = "Equal seeds give equal splits (default: ${DEFAULT-VALUE}).")
     private long seed;
 
+    @Option(
+            names = "--skip-incomplete",
+            description = "Leave cases out, naming them, that lack a file; without this nothing is written.")
+    private boolean skipIncomplete;
+
     @Option(names = "--json", description = "Print what was written as JSON.")
     private boolean json;
 
@@ -87,6 +92,12 @@ public final class SplitCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         TreeMap<String, Path> pairs = pairs();
         boolean official = !pairs.isEmpty();
+        if (official && skipIncomplete) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "--skip-incomplete is for data sets of scans, and " + data
+                            + " holds pairs of prepared files; remove it");
+        }
         testFraction = testShare.orElse(official ? 0 : 0.2);
         checkFraction("--test-fraction", testFraction);
         checkFraction("--validation-fraction", validationFraction);
@@ -106,7 +117,8 @@ public final class SplitCommand implements Callable<Integer> {
     private int files() throws IOException {
         Path file = output.orElseThrow(() -> new ParameterException(
                 spec.commandLine(), "Missing required option: '--output=FILE', the split file to write"));
-        SegmentationDataset dataset = DatasetLayout.of(data).read(data);
+        DatasetLayout layout = DatasetLayout.of(data);
+        SegmentationDataset dataset = skipIncomplete ? layout.readComplete(data) : layout.read(data);
         List<String> ids = dataset.ids();
         // What is drawn are patients where the data set tells whose each case is.
         List<String> groups = Split.groups(ids, dataset::groupOf);

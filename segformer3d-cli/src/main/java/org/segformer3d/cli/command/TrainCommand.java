@@ -56,6 +56,12 @@ public final class TrainCommand implements Callable<Integer> {
             description = "Folder of the run, instead of the experiment's output.run_dir.")
     private Optional<Path> output = Optional.empty();
 
+    @Option(
+            names = "--skip-incomplete",
+            description =
+                    "Leave cases out, naming them, that lack a file; the same as --set dataset_parameters.skip_incomplete=true.")
+    private boolean skipIncomplete;
+
     @Option(names = "--resume", description = "Go on from the last checkpoint in the run folder.")
     private boolean resume;
 
@@ -76,6 +82,9 @@ public final class TrainCommand implements Callable<Integer> {
         List<String> changes = new ArrayList<>(assignments);
         output.ifPresent(folder ->
                 changes.add("output.run_dir=" + quoted(folder.toAbsolutePath().toString())));
+        if (skipIncomplete) {
+            changes.add("dataset_parameters.skip_incomplete=true");
+        }
         changes.addAll(backend.overrides());
         ExperimentConfig experiment =
                 processes.divide(ExperimentConfig.read(config).withOverrides(changes));

@@ -6,6 +6,8 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -15,6 +17,7 @@ import org.slf4j.LoggerFactory;
  */
 public final class IncompleteCases {
     private static final Logger LOG = LoggerFactory.getLogger(IncompleteCases.class);
+    private static final Set<String> WARNED = ConcurrentHashMap.newKeySet();
     private static final int NAMED = 20;
 
     private final Map<String, List<String>> reasons = new LinkedHashMap<>();
@@ -62,7 +65,11 @@ public final class IncompleteCases {
     /** Warns of incomplete cases, which are left out, naming each. */
     public void warn(Path where) {
         if (!isEmpty()) {
-            LOG.warn("{}: {}; left out", where, text(Integer.MAX_VALUE));
+            String line = where + ": " + text(Integer.MAX_VALUE) + "; left out";
+            // A command may look at a data set several times.
+            if (WARNED.add(line)) {
+                LOG.warn("{}", line);
+            }
         }
     }
 

@@ -2,6 +2,8 @@ package org.segformer3d.data.io;
 
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +36,20 @@ public final class Sha256 {
     /** Returns the sum of bytes. */
     public static String of(byte[] bytes) {
         return HexFormat.of().formatHex(digest().digest(bytes));
+    }
+
+    /** Returns the sum of numbers as float32 in little-endian order. */
+    public static String of(float[] values) {
+        MessageDigest digest = digest();
+        ByteBuffer bytes = ByteBuffer.allocate(BUFFER).order(ByteOrder.LITTLE_ENDIAN);
+        for (int n = 0; n < values.length; ) {
+            int end = Math.min(values.length, n + BUFFER / Float.BYTES);
+            bytes.clear();
+            bytes.asFloatBuffer().put(values, n, end - n);
+            digest.update(bytes.limit((end - n) * Float.BYTES));
+            n = end;
+        }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     /** Returns the sum of a text in UTF-8. */

@@ -22,6 +22,7 @@ import org.segformer3d.data.transform.RandomTransform;
  *
  * @param type layout of the data
  * @param root folder of the data set for all types but the official ones, empty when none is named
+ * @param skipsIncomplete whether cases that lack a file are left out instead of being refused
  * @param trainList official training list, for the brats types
  * @param validationList official validation list, for the brats types
  * @param split who trains, validates and tests
@@ -43,6 +44,7 @@ import org.segformer3d.data.transform.RandomTransform;
 public record DatasetSettings(
         Type type,
         Optional<Path> root,
+        boolean skipsIncomplete,
         CaseList trainList,
         CaseList validationList,
         SplitSettings split,
@@ -197,6 +199,7 @@ public record DatasetSettings(
         return new DatasetSettings(
                 type,
                 values.optionalPath(d + "root"),
+                values.bool(d + "skip_incomplete"),
                 list(values, "train"),
                 list(values, "val"),
                 new SplitSettings(

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.TreeMap;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
@@ -29,6 +30,8 @@ import org.segformer3d.train.schedule.ScheduleSpec;
  * the working directory. Immutable.
  */
 public final class ExperimentConfig {
+    private static final String PATCH = "dataset_parameters.patch_size";
+
     private final Map<String, Object> tree;
     /** What was written down rather than taken from the defaults, as it was written; decides what a plan may say. */
     private final Map<String, Object> given;
@@ -198,6 +201,34 @@ public final class ExperimentConfig {
     /** Returns every value under its whole name, for example {@code training_parameters.seed}. */
     public Map<String, Object> toFlatMap() {
         return flat(tree);
+    }
+
+    /**
+     * Returns every value under its whole name as {@link #toFlatMap} does, with the value in force where nothing or only a part is said:
+     * two experiments of the same resolved values train alike, however they are written.
+     */
+    public Map<String, Object> toResolvedMap() {
+        Map<String, Object> resolved = toFlatMap();
+        Grid patch = dataset.patch();
+        resolved.put(PATCH, List.of(patch.depth(), patch.height(), patch.width()));
+        resolved.put("dataset_parameters.samples_per_case", dataset.samplesPerCase());
+        resolved.put("dataset_parameters.augmentation", dataset.augmentation());
+        resolved.keySet().removeIf(key -> key.startsWith("dataset_parameters.preprocessing"));
+        flat(dataset.preprocessing().toMap())
+                .forEach((key, value) -> resolved.put("dataset_parameters.preprocessing." + key, value));
+        resolved.keySet().removeIf(key -> key.startsWith("dataset_parameters.labels"));
+        dataset.labels()
+                .spec()
+                .ifPresent(spec -> flat(spec.toMap())
+                        .forEach((key, value) -> resolved.put("dataset_parameters.labels." + key, value)));
+        resolved.put("dataset_parameters.labels.mode", dataset.labels().softmax() ? "softmax" : "sigmoid");
+        resolved.put("dataset_parameters.labels.ignore", dataset.labels().ignored());
+        return resolved;
+    }
+
+    /** Returns the key whose value another has where it has none of its own. */
+    public static Optional<String> followedBy(String key) {
+        return key.equals(PATCH) ? Optional.of("sliding_window_inference.roi") : Optional.empty();
     }
 
     private static Map<String, Object> flat(Map<String, Object> tree) {

@@ -29,6 +29,7 @@ final class ExperimentKeys {
     /** Keys of the data that results don't depend on, as long as the cases are the same. */
     static final Set<String> PLACE_OR_SPEED = Set.of(
             "dataset_parameters.root",
+            "dataset_parameters.skip_incomplete",
             "dataset_parameters.split.file",
             "dataset_parameters.split.fold",
             "dataset_parameters.train_dataset_args.root",
@@ -333,6 +334,12 @@ final class ExperimentKeys {
         add(bool(loader + "drop_last", false, true, "Accepted; every volume is validated."));
 
         add(path(d + "root", false, "All types but brats…: folder of the data set."));
+        add(bool(
+                d + "skip_incomplete",
+                false,
+                false,
+                "Whether cases that lack a file, a label without an image among them, are left out with a warning that names them;"
+                        + " false: they stop the run."));
         add(path(
                 d + "split.file",
                 false,

@@ -7,6 +7,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import org.segformer3d.train.config.ExperimentConfig;
 
@@ -26,9 +27,9 @@ record Continuation(ExperimentConfig config, TrainingData data, int processes, P
      * @throws RunFolderException when a change would make the rest of the run another run
      */
     List<String> changes(Checkpoint checkpoint, boolean resumes) throws IOException {
-        Map<String, Object> before =
-                ExperimentConfig.of(checkpoint.configuration(), folder).toFlatMap();
-        Map<String, Object> now = config.toFlatMap();
+        ExperimentConfig then = ExperimentConfig.of(checkpoint.configuration(), folder);
+        Map<String, Object> before = then.toResolvedMap();
+        Map<String, Object> now = config.toResolvedMap();
         List<String> changed = new ArrayList<>();
         // Keys inside of maps, such as preprocessing, may be there in only one of them.
         Set<String> keys = new LinkedHashSet<>(before.keySet());
@@ -46,7 +47,8 @@ record Continuation(ExperimentConfig config, TrainingData data, int processes, P
             if (decisive || resumes && followed) {
                 throw new RunFolderException(
                         folder,
-                        "can't go on from the checkpoint: " + key + " was " + old + " and is now " + now.get(key)
+                        "can't go on from the checkpoint: " + key + reason(key, then) + " was " + old + " and is now "
+                                + now.get(key)
                                 + "; set it back, or start a new run in another folder");
             }
             changed.add(key);
@@ -72,5 +74,14 @@ record Continuation(ExperimentConfig config, TrainingData data, int processes, P
         }
         changed.removeIf(key -> key.startsWith("output.") || key.startsWith("tracking.") || key.startsWith("backend."));
         return changed;
+    }
+
+    /** Says which other key made a value change that neither experiment states. */
+    private String reason(String key, ExperimentConfig then) {
+        Map<String, Object> written = config.toFlatMap();
+        Optional<String> followed = ExperimentConfig.followedBy(key)
+                .filter(other -> written.get(key) == null
+                        && !Objects.equals(then.toFlatMap().get(other), written.get(other)));
+        return followed.map(other -> ", which follows " + other + ",").orElse("");
     }
 }

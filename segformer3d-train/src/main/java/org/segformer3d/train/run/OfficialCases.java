@@ -22,6 +22,7 @@ import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.CaseTable;
 import org.segformer3d.data.dataset.CaseTable.Row;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.dataset.IncompleteCases;
 import org.segformer3d.data.dataset.OfficialPairs;
 import org.segformer3d.data.io.CorruptFileException;
 import org.segformer3d.data.labels.LabelSpec;
@@ -116,10 +117,12 @@ final class OfficialCases implements CaseSource {
      * Reads a list, or finds the raw scans in a folder without one.
      *
      * @param part {@code train} or {@code val}, for messages
+     * @param skipsIncomplete whether cases that lack a file are left out instead of being refused
      * @throws ConfigException when no root is named, or a fold of raw scans is asked for
      * @throws DatasetException when there are neither a list nor scans, or a case's file is missing
      */
-    static OfficialCases read(DatasetSettings.CaseList list, String part, DatasetSettings.Type type)
+    static OfficialCases read(
+            DatasetSettings.CaseList list, String part, DatasetSettings.Type type, boolean skipsIncomplete)
             throws IOException {
         String key = "dataset_parameters." + part + "_dataset_args.";
         Path root = list.root()
@@ -128,9 +131,14 @@ final class OfficialCases implements CaseSource {
         Path csv = root.resolve(list.fileName());
         if (Files.isRegularFile(csv)) {
             List<Entry> entries = new ArrayList<>();
+            IncompleteCases incomplete = new IncompleteCases();
             for (Row row : CaseTable.read(csv).rows()) {
-                entries.add(entry(csv, root, row));
+                entry(csv, root, row, incomplete).ifPresent(entries::add);
             }
+            if (!skipsIncomplete || entries.isEmpty()) {
+                incomplete.requireNone(csv);
+            }
+            incomplete.warn(csv);
             return new OfficialCases(entries, labels, OptionalInt.empty());
         }
         if (!BratsReader.isPresent(root)) {
@@ -146,7 +154,7 @@ final class OfficialCases implements CaseSource {
                     "null, as " + root + " has raw scans and no " + list.fileName()
                             + "; write lists with preprocess and split --folds");
         }
-        BratsScans scans = BratsReader.read(root);
+        BratsScans scans = skipsIncomplete ? BratsReader.readComplete(root) : BratsReader.read(root);
         Coding coding =
                 scans.decathlon() && type == DatasetSettings.Type.BRATS2017_SEG ? Coding.DECATHLON : Coding.CHALLENGE;
         List<Entry> entries = new ArrayList<>();
@@ -158,7 +166,8 @@ final class OfficialCases implements CaseSource {
      * The lists hold paths as the official script saw them, so that their last parts are also tried in the list's own folder: lists
      * stay valid where the whole folder has moved.
      */
-    private static Entry entry(Path csv, Path root, Row row) throws DatasetException {
+    private static Optional<Entry> entry(Path csv, Path root, Row row, IncompleteCases incomplete)
+            throws DatasetException {
         Path written;
         try {
             written = Path.of(row.dataPath());
@@ -176,16 +185,17 @@ final class OfficialCases implements CaseSource {
         folders.add(root.resolve(row.caseName()));
         for (Path folder : folders) {
             if (OfficialPairs.isPresent(folder, row.caseName())) {
-                return new Prepared(
+                return Optional.of(new Prepared(
                         row.caseName(),
                         OfficialPairs.image(folder, row.caseName()),
-                        OfficialPairs.label(folder, row.caseName()));
+                        OfficialPairs.label(folder, row.caseName())));
             }
         }
-        throw new DatasetException(
-                csv,
+        incomplete.add(
+                row.caseName(),
                 "found no " + row.caseName() + "_modalities.pt with " + row.caseName() + "_label.pt in " + written
                         + " or below " + root);
+        return Optional.empty();
     }
 
     /** Returns whether these are raw scans, of which no list says who trains. */

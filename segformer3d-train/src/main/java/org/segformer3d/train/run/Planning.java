@@ -71,6 +71,7 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
         DatasetSettings settings = config.dataset();
         requireFolder(settings);
         SegmentationDataset dataset = TrainingData.dataset(settings);
+        TrainingData.check(settings, dataset).quick();
         Fingerprint fingerprint = Fingerprint.of(
                 dataset.channels(),
                 cases(settings, dataset),

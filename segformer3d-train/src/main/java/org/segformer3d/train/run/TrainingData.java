@@ -5,15 +5,20 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.data.cache.VolumeCache;
+import org.segformer3d.data.check.DatasetCheck;
 import org.segformer3d.data.dataset.BratsReader;
 import org.segformer3d.data.dataset.Case;
-import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.dataset.IncompleteCases;
+import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.PublishedSplit;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.dataset.Split;
@@ -109,9 +114,19 @@ record TrainingData(
 
     /** Returns the data set of any type but the official ones. */
     static SegmentationDataset dataset(DatasetSettings settings) throws IOException {
-        Path root = settings.root()
+        return settings.skipsIncomplete()
+                ? settings.type().layout().readComplete(root(settings))
+                : settings.type().layout().read(root(settings));
+    }
+
+    /** Returns the complete cases of a data set of any type but the official ones. */
+    static SegmentationDataset dataset(DatasetSettings settings, IncompleteCases incomplete) throws IOException {
+        return settings.type().layout().read(root(settings), incomplete);
+    }
+
+    private static Path root(DatasetSettings settings) {
+        return settings.root()
                 .orElseThrow(() -> ConfigException.of("dataset_parameters.root", "null", "the folder of the data set"));
-        return settings.type().layout().read(root);
     }
 
     private static TrainingData folder(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
@@ -131,12 +146,8 @@ record TrainingData(
         List<Case> trainingFiles = dataset.select(split.train());
         List<Case> validationFiles = dataset.select(split.validation());
         List<Case> test = dataset.select(split.test());
-        for (List<Case> cases : List.of(trainingFiles, validationFiles, test)) {
-            for (Case one : cases) {
-                // Now, rather than at the first validation or after the last epoch.
-                CaseReader.requireOneSize(one);
-            }
-        }
+        // Now, rather than at the first validation or after the last epoch.
+        check(settings, dataset).quick();
         FileCases training = new FileCases(trainingFiles, channels, preprocessor);
         FileCases validation = new FileCases(validationFiles, channels, preprocessor);
         return new TrainingData(
@@ -159,8 +170,10 @@ record TrainingData(
             throw new ConfigException(
                     "dataset_parameters.split.preset: found nnformer, expected none, as nnFormer published no split of BraTS");
         }
-        OfficialCases training = OfficialCases.read(settings.trainList(), "train", settings.type());
-        OfficialCases validation = OfficialCases.read(settings.validationList(), "val", settings.type());
+        OfficialCases training =
+                OfficialCases.read(settings.trainList(), "train", settings.type(), settings.skipsIncomplete());
+        OfficialCases validation =
+                OfficialCases.read(settings.validationList(), "val", settings.type(), settings.skipsIncomplete());
         Split split;
         boolean raw = training.isRaw();
         if (raw && training.ids().equals(validation.ids())) {
@@ -228,11 +241,43 @@ record TrainingData(
         return settings.cached() ? new CachedCases(source) : source;
     }
 
+    /** Returns a look at a data set with the label values that an experiment knows. */
+    static DatasetCheck check(DatasetSettings settings, SegmentationDataset dataset) {
+        Set<Integer> known = new HashSet<>(settings.labels().ignored());
+        Optional<LabelSpec> spec = settings.labels().spec();
+        for (LabelClass label : dataset.labels()) {
+            if (spec.isEmpty() || label.isIgnore()) {
+                known.addAll(label.values());
+            }
+        }
+        spec.ifPresent(mapping -> known.addAll(mapping.knownValues()));
+        if (!known.isEmpty()) {
+            known.add(0);
+        }
+        return new DatasetCheck(dataset, known);
+    }
+
+    /** Returns a split without the cases that were left out. */
+    private static Split complete(Split split, SegmentationDataset dataset) {
+        Set<String> known = new HashSet<>(dataset.ids());
+        List<List<String>> parts = new ArrayList<>();
+        List<String> absent = new ArrayList<>();
+        for (List<String> part : List.of(split.train(), split.validation(), split.test())) {
+            parts.add(part.stream().filter(known::contains).toList());
+            part.stream().filter(id -> !known.contains(id)).forEach(absent::add);
+        }
+        if (!absent.isEmpty()) {
+            LOG.warn("the split names cases that are left out: {}", String.join(", ", absent));
+        }
+        return new Split(parts.get(0), parts.get(1), parts.get(2));
+    }
+
     /** Returns the experiment's split of a data set: published, from its file, or drawn by patient. */
     static Split split(DatasetSettings settings, SegmentationDataset dataset) throws IOException {
         requireFileForFold(settings.split());
         if (!settings.split().published()) {
-            return split(settings.split(), dataset.ids(), dataset::groupOf);
+            Split split = split(settings.split(), dataset.ids(), dataset::groupOf);
+            return settings.skipsIncomplete() ? complete(split, dataset) : split;
         }
         if (settings.split().file().isPresent()) {
             throw new ConfigException("dataset_parameters.split: found both a file and a preset, expected one of them");

@@ -32,7 +32,7 @@ class OfficialCasesTests {
 
     private OfficialCases read() throws IOException {
         return OfficialCases.read(
-                new CaseList(Optional.of(root), true, OptionalInt.empty()), "train", Type.BRATS2017_SEG);
+                new CaseList(Optional.of(root), true, OptionalInt.empty()), "train", Type.BRATS2017_SEG, false);
     }
 
     private static Path preprocessed() {
@@ -181,7 +181,7 @@ class OfficialCasesTests {
         @Test
         void withoutARootTheKeyIsNamed() {
             assertThatThrownBy(() -> OfficialCases.read(
-                            new CaseList(Optional.empty(), false, OptionalInt.of(2)), "val", Type.BRATS2021_SEG))
+                            new CaseList(Optional.empty(), false, OptionalInt.of(2)), "val", Type.BRATS2021_SEG, false))
                     .isInstanceOf(ConfigException.class)
                     .hasMessageContaining("dataset_parameters.val_dataset_args.root")
                     .hasMessageContaining("validation_fold_2.csv");

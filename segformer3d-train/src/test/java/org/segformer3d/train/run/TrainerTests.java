@@ -730,7 +730,29 @@ class TrainerTests {
 
             assertThatThrownBy(() -> resume())
                     .isInstanceOf(RunFolderException.class)
-                    .hasMessageContaining("dataset_parameters.preprocessing.orientation was ras and is now null");
+                    .hasMessageContaining(
+                            "dataset_parameters.preprocessing.normalization was min_max and is now z_score");
+        }
+
+        @Test
+        void theSettingThatChangedIsNamedAndNotOneThatWasNeverWritten() throws IOException {
+            train("training_parameters.num_epochs=1");
+
+            assertThatThrownBy(() -> resume("dataset_parameters.preprocessing={spacing: [2, 2, 2]}"))
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining(
+                            "dataset_parameters.preprocessing.spacing was null and is now [2.0, 2.0, 2.0]");
+        }
+
+        @Test
+        void aPatchThatFollowsTheWindowIsRefusedWithTheWindowNamed() throws IOException {
+            train("training_parameters.num_epochs=1", "dataset_parameters.patch_size=null");
+
+            assertThatThrownBy(() -> resume("dataset_parameters.patch_size=null", "sliding_window_inference.roi=16"))
+                    .isInstanceOf(RunFolderException.class)
+                    .hasMessageContaining(
+                            "dataset_parameters.patch_size, which follows sliding_window_inference.roi, was [")
+                    .hasMessageContaining("and is now [16, 16, 16]");
         }
 
         @Test
