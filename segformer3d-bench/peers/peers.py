@@ -17,7 +17,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PYTHON = ["torch-eager", "torch-compile", "onnxruntime", "openvino"]
-OURS = ["ours-plain", "ours-fused"]
+OURS = ["ours-plain", "ours-fused", "ours-native"]
 
 
 def prepare(folder, shape):

@@ -54,6 +54,19 @@ ENTRY(void, gemm, i64 M, i64 N, i64 K, i64 A, i64 lda, i64 B, i64 bias, i64 C, i
 }
 ENTRY(void, pack, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack(P(from), ldb, K, N, P(panels)); }
 ENTRY(void, packTransposed, i64 from, i64 ldb, i64 K, i64 N, i64 panels) { pack_transposed(P(from), ldb, K, N, P(panels)); }
+ENTRY(void, product64, i64 m, i64 n, i64 k, i64 a, i64 b, i64 c) {
+    const double *A = (const double *)(uptr)a, *B = (const double *)(uptr)b;
+    double *C = (double *)(uptr)c;
+    for (i64 i = 0; i < m; i++, C += n) {
+        for (i64 j = 0; j < n; j++) C[j] = 0;
+        for (i64 l = 0; l < k; l++) {
+            double f = A[i * k + l];
+            const double *RESTRICT row = B + l * n;
+            double *RESTRICT to = C;
+            for (i64 j = 0; j < n; j++) to[j] += f * row[j];
+        }
+    }
+}
 ENTRY(void, exp2, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, exp2v(ld(P(x) + i))); }
 ENTRY(void, gelu, i64 n, i64 x, i64 y) { for (i64 i = 0; i < n; i += VL) st(P(y) + i, gelu(ld(P(x) + i))); }
 

@@ -11,8 +11,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.backend.BackendOptions;
-import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
@@ -22,7 +20,7 @@ import org.segformer3d.api.weights.WeightInitializer;
 /**
  * How several callers of one loaded model fare against a single one: calls a second, alternating, and the process's memory.
  *
- * <p>Arguments, all optional: edge of the input (64), callers (4), calls of each side in a round (100), rounds (5). Memory is
+ * <p>Arguments, all optional: edge of the input (64), callers (4), calls of each side in a round (100), rounds (5), form ({@code native}). Memory is
  * read after every round, to see whether it grows. {@code ResourceContract} checks that all get the same
  * bits.
  */
@@ -42,7 +40,7 @@ public final class ConcurrentCallers {
         int calls = number(arguments, 2, 100);
         int rounds = number(arguments, 3, 5);
         SegFormer3DConfig config = SegFormer3DConfig.defaults();
-        try (Backend backend = Backends.provider("libtorch").open(BackendOptions.defaults());
+        try (Backend backend = Forms.open(arguments.length > 4 ? arguments[4] : Forms.NATIVE, 0);
                 SegmentationModel model =
                         backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 1))) {
             ConcurrentCallers run =

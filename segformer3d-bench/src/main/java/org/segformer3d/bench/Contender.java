@@ -6,9 +6,6 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.backend.BackendOptions;
-import org.segformer3d.api.backend.BackendOptions.Implementation;
-import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.HostTensor;
@@ -29,7 +26,7 @@ public final class Contender {
     /**
      * Runs.
      *
-     * @param arguments form of the network, folder with {@code weights.safetensors} and {@code input.safetensors}, number of threads
+     * @param arguments {@code native} for the backend of that name or the form of libtorch's network, folder with {@code weights.safetensors} and {@code input.safetensors}, number of threads
      */
     public static void main(String[] arguments) throws IOException {
         if (arguments.length != 3) {
@@ -38,10 +35,7 @@ public final class Contender {
         Path folder = Path.of(arguments[1]);
         HostTensor input =
                 Safetensors.read(folder.resolve("input.safetensors")).tensors().get("input");
-        BackendOptions options = BackendOptions.defaults()
-                .withThreads(Integer.parseInt(arguments[2]))
-                .with(Implementation.parse(arguments[0]));
-        try (Backend backend = Backends.provider("libtorch").open(options);
+        try (Backend backend = Forms.open(arguments[0], Integer.parseInt(arguments[2]));
                 SegmentationModel model = backend.load(
                         SegFormer3DConfig.defaults(), WeightFiles.read(folder.resolve("weights.safetensors")))) {
             HostTensor logits = model.predict(input);

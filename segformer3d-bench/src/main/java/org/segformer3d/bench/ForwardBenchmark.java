@@ -14,9 +14,6 @@ import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
 import org.openjdk.jmh.annotations.Warmup;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.backend.BackendOptions;
-import org.segformer3d.api.backend.BackendOptions.Implementation;
-import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
@@ -45,12 +42,8 @@ public class ForwardBenchmark {
     @Param("2-2-2-2")
     public String depths;
 
-    /** The backend's name. */
-    @Param("libtorch")
-    public String backendName;
-
-    /** The form of the network. */
-    @Param({"plain", "fused"})
+    /** What computes: the native backend, or a form of libtorch's network. */
+    @Param({"plain", "fused", "native"})
     public String implementation;
 
     /** Threads on the CPU; 0 for all processors. */
@@ -68,8 +61,7 @@ public class ForwardBenchmark {
     public void load() {
         SegFormer3DConfig config = Sizes.withDepths(depths);
         Grid grid = Sizes.grid(size);
-        backend = Backends.provider(backendName)
-                .open(BackendOptions.defaults().withThreads(threads).with(Implementation.parse(implementation)));
+        backend = Forms.open(implementation, threads);
         model = backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 1));
         input = RandomTensors.normal(2, batch, config.inChannels(), grid.depth(), grid.height(), grid.width());
         scope = backend.newScope();

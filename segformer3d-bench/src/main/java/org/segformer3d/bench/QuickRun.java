@@ -120,13 +120,17 @@ public final class QuickRun {
     }
 
     private void forward() throws RunnerException {
-        heading("Forward", "| input 1×4× | plain | fused | ratio | fused, GFLOP/s | of the matrix product |", 6);
+        heading(
+                "Forward",
+                "| input 1×4× | libtorch plain | libtorch fused | native | plain : native | fused : native | native, GFLOP/s | of the matrix product |",
+                8);
         for (String size : SIZES) {
             double plain = forward(size, 1, FORMS[0], 0, 3);
             double fused = forward(size, 1, FORMS[1], 0, 5);
+            double own = forward(size, 1, Forms.NATIVE, 0, 5);
             row(
-                    "%s | %.0f ms | %.1f ms | %.1f | %s",
-                    name(size), plain, fused, plain / fused, speed(macs(size), fused, peak));
+                    "%s | %.0f ms | %.1f ms | %.1f ms | %.1f | %.1f | %s",
+                    name(size), plain, fused, own, plain / own, fused / own, speed(macs(size), own, peak));
         }
     }
 
@@ -283,10 +287,10 @@ public final class QuickRun {
     }
 
     private void voxels() throws RunnerException {
-        heading("Time against voxels, fused", "| input 1×4× | time | ns a voxel |", 3);
+        heading("Time against voxels, native", "| input 1×4× | time | ns a voxel |", 3);
         List<double[]> points = new ArrayList<>();
         for (int edge = 64; edge <= 160; edge += 16) {
-            double time = forward(String.valueOf(edge), 1, FORMS[1], 0, 3);
+            double time = forward(String.valueOf(edge), 1, Forms.NATIVE, 0, 3);
             double count = (double) edge * edge * edge;
             points.add(new double[] {Math.log(count), Math.log(time)});
             row("%d³ | %.1f ms | %.0f", edge, time, time * 1e6 / count);
@@ -297,21 +301,21 @@ public final class QuickRun {
     private void threads() throws RunnerException {
         heading(
                 "Time against threads, 1×4×128³",
-                "| threads | plain | fused | ratio | fused, GFLOP/s | of the matrix product |",
+                "| threads | libtorch fused | native | ratio | native, GFLOP/s | of the matrix product |",
                 6);
         for (int threads = 1; threads <= PROCESSORS; threads *= 2) {
-            double plain = forward("128", 1, FORMS[0], threads, 2);
             double fused = forward("128", 1, FORMS[1], threads, 3);
+            double own = forward("128", 1, Forms.NATIVE, threads, 3);
             row(
-                    "%d | %.0f ms | %.0f ms | %.1f | %s",
-                    threads, plain, fused, plain / fused, speed(macs("128"), fused, threads == 1 ? peakOfOne : peak));
+                    "%d | %.0f ms | %.1f ms | %.1f | %s",
+                    threads, fused, own, fused / own, speed(macs("128"), own, threads == 1 ? peakOfOne : peak));
         }
     }
 
     private void batches() throws RunnerException {
-        heading("Time against batch, B×4×64³, fused", "| batch | time | a volume |", 3);
+        heading("Time against batch, B×4×64³, native", "| batch | time | a volume |", 3);
         for (int batch = 1; batch <= 4; batch *= 2) {
-            double time = forward("64", batch, FORMS[1], 0, 3);
+            double time = forward("64", batch, Forms.NATIVE, 0, 3);
             row("%d | %.1f ms | %.1f ms", batch, time, time / batch);
         }
     }

@@ -79,6 +79,9 @@ final class Kernels {
     /** Packs the transpose of (N,K), rows {@code ldb} floats apart. */
     static native void packTransposed(long from, long ldb, long k, long n, long panels);
 
+    /** C (m,n) = A (m,k) · B (k,n) in float64, row by row; for folding weights. */
+    static native void product64(long m, long n, long k, long a, long b, long c);
+
     /** y = 2^x for n floats, a multiple of 16. */
     static native void exp2(long n, long x, long y);
 
