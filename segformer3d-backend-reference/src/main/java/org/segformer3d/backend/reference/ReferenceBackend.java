@@ -19,12 +19,13 @@ import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.OpsTrainingSession;
+import org.segformer3d.api.training.TrainingBackend;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
-final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> implements DifferentiableBackend {
+final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> implements DifferentiableBackend, TrainingBackend {
     private final ParallelLoops loops;
     private final ReferenceLayers layers = new ReferenceLayers();
 

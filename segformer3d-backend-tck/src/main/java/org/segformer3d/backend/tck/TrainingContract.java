@@ -23,14 +23,16 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -40,6 +42,7 @@ import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.LossSpec.Activation;
 import org.segformer3d.api.training.LossSpec.Kind;
 import org.segformer3d.api.training.OptimizerSpec;
+import org.segformer3d.api.training.TrainingBackend;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSession.TrainingPass;
@@ -133,12 +136,15 @@ abstract class TrainingContract extends Contract {
         try (Scope scope = oracle().newScope()) {
             Map<String, Tensor> tensors = new LinkedHashMap<>();
             weights.tensors().forEach((name, host) -> tensors.put(name, scope.tensor(host)));
-            try (AssembledNetwork network = AssembledNetwork.build(
-                    oracle().context(Mode.TRAINING), config, Layers.resolve(config, oracle().layers()), tensors)) {
-                HostTensor logits = network.forward(scope, scope.tensor(input)).toHost();
-                tensors.forEach((name, tensor) -> after.put(name, tensor.toHost()));
-                return logits;
-            }
+            HostTensor logits = SegFormer3DNetwork.of(config)
+                    .forward(
+                            oracle().ops(scope, new Pass(Mode.TRAINING, 0, 0)),
+                            new BlockParameters(tensors, ""),
+                            scope.tensor(input))
+                    .get(0)
+                    .toHost();
+            tensors.forEach((name, tensor) -> after.put(name, tensor.toHost()));
+            return logits;
         }
     }
 
@@ -275,6 +281,71 @@ abstract class TrainingContract extends Contract {
             double error = distance(actual.gradients().get(name).toDoubles(), gradient);
             assertThat(error).as(name).isLessThanOrEqualTo(1e-3 * norm(gradient) + 1e-5 * total);
         });
+    }
+
+    /** Every kind of loss, each with one of its options or more. */
+    static List<LossSpec> losses() {
+        List<LossSpec> losses = new ArrayList<>();
+        for (Kind kind : Kind.values()) {
+            losses.add(LossSpec.of(kind, Activation.SIGMOID).with(true, false));
+            losses.add(LossSpec.of(kind, Activation.SOFTMAX).withoutBackground());
+            losses.add(new LossSpec(kind, Activation.SIGMOID, true, false, true, 0.5, 0.25, 0.7, 1.9, 1.5));
+        }
+        return losses;
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("losses")
+    void everyLossHasTheReferencesGradients(LossSpec loss) {
+        assertPassIsTheReferencesOne(TrainingSpec.of(config, initial, loss, OptimizerSpec.adamW(0)), batch(4));
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("losses")
+    void everyLossLeavesOutVoxelsThatDoNotCount(LossSpec loss) {
+        TrainingBatch all = batch(5);
+        byte[] counts = new byte[2 * 15 * 16 * 18];
+        Samples samples = new Samples(56);
+        for (int i = 0; i < counts.length; i++) {
+            counts[i] = (byte) samples.between(0, 1);
+        }
+        TrainingBatch some = new TrainingBatch(
+                all.input(), all.target(), Optional.of(HostTensor.of(counts, 2, 1, 15, 16, 18)), all.seed(), 0);
+        assertPassIsTheReferencesOne(TrainingSpec.of(config, initial, loss, OptimizerSpec.adamW(0)), some);
+    }
+
+    @Test
+    void dropoutDropsWhatTheReferenceDrops() {
+        TrainingBatch batch = batch(6);
+        TrainingSpec spec = TrainingSpec.of(config(0.5), initial, DICE, OptimizerSpec.adamW(0));
+        assertPassIsTheReferencesOne(
+                spec, new TrainingBatch(batch.input(), batch.target(), Optional.empty(), batch.seed(), 7));
+    }
+
+    /** Compares loss, logits and gradients in float64 with the reference's. */
+    private void assertPassIsTheReferencesOne(TrainingSpec spec, TrainingBatch batch) {
+        TrainingPass expected;
+        try (TrainingSession session = ((TrainingBackend) oracle()).train(spec)) {
+            expected = session.pass(batch);
+        }
+        try (Backend precise = open(DType.FLOAT64);
+                TrainingSession session = precise.train(spec)) {
+            TrainingPass actual = session.pass(batch);
+            assertThat(actual.loss()).isCloseTo(expected.loss(), within(1e-11));
+            assertClose("logits", actual.logits(), expected.logits(), 1e-10);
+            double total = total(expected.gradients());
+            expected.gradients()
+                    .tensors()
+                    .forEach((name, gradient) -> assertThat(
+                                    distance(actual.gradients().get(name).toDoubles(), gradient.toDoubles()))
+                            .as("distance of the gradient of " + name)
+                            .isLessThanOrEqualTo(1e-8 * norm(gradient.toDoubles()) + 1e-10 * total));
+            assertThat(distance(
+                            actual.inputGradient().toDoubles(),
+                            expected.inputGradient().toDoubles()))
+                    .as("distance of the input's gradient")
+                    .isLessThanOrEqualTo(1e-8 * norm(expected.inputGradient().toDoubles()));
+        }
     }
 
     static List<OptimizerSpec> optimizers() {
