@@ -25,7 +25,8 @@ import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
-final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor> implements DifferentiableBackend, TrainingBackend {
+final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor>
+        implements DifferentiableBackend, TrainingBackend {
     private final ParallelLoops loops;
     private final ReferenceLayers layers = new ReferenceLayers();
 
