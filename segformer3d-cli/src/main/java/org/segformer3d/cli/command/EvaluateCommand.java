@@ -152,8 +152,10 @@ public final class EvaluateCommand implements Callable<Integer> {
     }
 
     private int evaluate() throws IOException {
-        Evaluation evaluation = evaluation(required(predictions, "--predictions"), required(labels, "--labels"));
+        Path predicted = required(predictions, "--predictions");
+        Path truth = required(labels, "--labels");
         Optional<Path> page = page();
+        Evaluation evaluation = evaluation(predicted, truth);
         ReportSources sources = new ReportSources(images, run, classes.model);
         sources.check();
         EvaluationSummary summary = evaluation.run();
