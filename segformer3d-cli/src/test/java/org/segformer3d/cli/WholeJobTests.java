@@ -366,22 +366,26 @@ class WholeJobTests {
     @Nested
     class Evaluating {
         @Test
-        void countsLabelsWithoutPredictionAndFailsForThemWhenAsked() throws IOException {
+        void failsForLabelsWithoutPredictionUnlessThatIsAllowed() throws IOException {
             Path one = Files.createDirectories(folder.resolve("one"));
             Path file = one.resolve("phantom_003.nii.gz");
             if (!Files.exists(file)) {
                 Files.copy(data.resolve("labelsTr/phantom_003.nii.gz"), file);
             }
             Run some = Run.of("evaluate", "--predictions", one, "--labels", data.resolve("labelsTr"));
-            assertThat(some.code()).isZero();
-            assertThat(some.out()).contains("1.0000");
-            assertThat(some.err()).contains("5 label volumes have no prediction");
-            Run all = Run.of("evaluate", "--predictions", one, "--labels", data.resolve("labelsTr"), "--all");
-            assertThat(all.code()).isEqualTo(1);
-            assertThat(all.out()).contains("5 cases could not be compared");
-            assertThat(all.err())
-                    .contains("5 of 6 cases could not be compared, the first 'phantom_")
+            assertThat(some.code()).isEqualTo(1);
+            assertThat(some.out()).contains("1.0000", "5 cases could not be compared");
+            assertThat(some.err())
+                    .contains("5 of 6 cases could not be compared (phantom_", "phantom_005, ", "the first 'phantom_")
                     .hasLineCount(1);
+
+            Run allowed =
+                    Run.of("evaluate", "--predictions", one, "--labels", data.resolve("labelsTr"), "--allow-missing");
+            assertThat(allowed.code()).isZero();
+            assertThat(allowed.out()).contains("1.0000", "5 cases left out");
+            assertThat(allowed.err())
+                    .contains("case 'phantom_005' has no prediction")
+                    .hasLineCount(5);
         }
 
         @Test

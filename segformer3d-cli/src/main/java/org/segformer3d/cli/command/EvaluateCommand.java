@@ -10,7 +10,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.segformer3d.cli.option.Outputs;
@@ -24,6 +23,7 @@ import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.metrics.Comparison;
 import org.segformer3d.eval.metrics.Evaluation;
+import org.segformer3d.eval.metrics.Evaluation.Grids;
 import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
@@ -99,19 +99,32 @@ public final class EvaluateCommand implements Callable<Integer> {
                     "The training run whose learning curves and configuration the report shows (default: the one around --model or --predictions, if any).")
     private Optional<Path> run = Optional.empty();
 
-    @Option(
-            names = "--resample",
-            description =
-                    "Bring a prediction on another grid to the truth's (nearest label) before it is scored; without this such a case fails.")
-    private boolean resample;
+    @ArgGroup
+    private OtherGrids other = new OtherGrids();
 
     @Option(
-            names = "--all",
-            description = "Fail for true label volumes without a prediction too; without this they are only counted.")
-    private boolean all;
+            names = "--allow-missing",
+            description =
+                    "Leave label volumes without a prediction and predictions without a label out, naming them; without this each is a failure.")
+    private boolean allowMissing;
 
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
+
+    /** What to do with predictions that lie elsewhere. */
+    static final class OtherGrids {
+        @Option(
+                names = "--resample",
+                description =
+                        "Bring a prediction on another grid to the truth's (nearest label) before it is scored; without this such a case fails.")
+        private boolean resample;
+
+        @Option(
+                names = "--ignore-geometry",
+                description =
+                        "Compare voxel by voxel wherever the files say that they lie, with a warning; sizes must agree.")
+        private boolean ignoreGeometry;
+    }
 
     /** Where the classes to score come from. */
     static final class Classes {
@@ -158,7 +171,7 @@ public final class EvaluateCommand implements Callable<Integer> {
         Evaluation evaluation = evaluation(predicted, truth);
         ReportSources sources = new ReportSources(images, run, classes.model);
         sources.check();
-        EvaluationSummary summary = evaluation.run();
+        EvaluationSummary summary = run(evaluation);
         Map<String, Object> provenance = evaluation.provenance();
         if (output.isPresent()) {
             summary.write(output.get(), provenance);
@@ -183,7 +196,15 @@ public final class EvaluateCommand implements Callable<Integer> {
                 .getErr()
                 .println("segformer3d: " + summary.failures().size() + " of "
                         + (summary.failures().size() + summary.cases().size())
-                        + " cases could not be compared, the first '" + first.id() + "': " + first.reason());
+                        + " cases could not be compared"
+                        + (summary.failures().size() == 1
+                                ? ": '"
+                                : " ("
+                                        + summary.failures().stream()
+                                                .map(CaseFailure::id)
+                                                .collect(Collectors.joining(", "))
+                                        + "), the first '")
+                        + first.id() + "': " + first.reason());
         return 1;
     }
 
@@ -208,29 +229,23 @@ public final class EvaluateCommand implements Callable<Integer> {
                 "Missing required option: '" + option + "=DIR' (or --compare with two evaluations)"));
     }
 
-    /** Returns the evaluation of one folder, of the cases that are predicted unless all are asked for. */
     private Evaluation evaluation(Path predicted, Path truth) throws IOException {
         Evaluation evaluation = ignoring(scoring(new Evaluation(
-                predicted.toAbsolutePath().normalize(), truth.toAbsolutePath().normalize())));
-        if (resample) {
-            evaluation = evaluation.resampling();
-        }
-        if (all) {
-            return evaluation;
-        }
-        Set<String> ids = evaluation.predictionFiles().keySet();
-        List<String> missing = evaluation.labelFiles().keySet().stream()
-                .filter(id -> !ids.contains(id))
-                .toList();
-        if (!missing.isEmpty()) {
+                        predicted.toAbsolutePath().normalize(),
+                        truth.toAbsolutePath().normalize())))
+                .with(other.resample ? Grids.RESAMPLED : other.ignoreGeometry ? Grids.IGNORED : Grids.REQUIRED);
+        return allowMissing ? evaluation.allowingMissing() : evaluation;
+    }
+
+    /** Names the cases that only one of the folders has, where that is allowed. */
+    private EvaluationSummary run(Evaluation evaluation) throws IOException {
+        EvaluationSummary summary = evaluation.run();
+        for (CaseFailure one : summary.leftOut()) {
             spec.commandLine()
                     .getErr()
-                    .println("segformer3d: " + missing.size()
-                            + (missing.size() == 1 ? " label volume has" : " label volumes have")
-                            + " no prediction and " + (missing.size() == 1 ? "isn't" : "aren't") + " scored: "
-                            + String.join(", ", missing));
+                    .println("segformer3d: case '" + one.id() + "' " + one.reason() + " and isn't scored");
         }
-        return evaluation.forCases(ids);
+        return summary;
     }
 
     private int compare() throws IOException {
@@ -274,7 +289,7 @@ public final class EvaluateCommand implements Callable<Integer> {
             }
         }
         if (labels.isPresent() && Files.isDirectory(run)) {
-            return evaluation(run, labels.get()).run();
+            return run(evaluation(run, labels.get()).allowingMissing());
         }
         throw new NoSuchFileException(
                 run.toString(),

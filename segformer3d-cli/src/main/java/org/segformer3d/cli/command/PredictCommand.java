@@ -157,6 +157,12 @@ public final class PredictCommand implements Callable<Integer> {
                             + " (default: as labels or dataset.json beside the folder show, and channels where nothing does).")
     private boolean wholeNames;
 
+    @Option(
+            names = "--ignore-geometry",
+            description =
+                    "Take the channels of a case voxel by voxel wherever their files say that they lie, with a warning; sizes must agree.")
+    private boolean ignoreGeometry;
+
     @Option(names = "--quiet", description = "Show no progress.")
     private boolean quiet;
 
@@ -198,7 +204,8 @@ public final class PredictCommand implements Callable<Integer> {
         PredictionJob job = new PredictionJob(converted.paths(), written, continuing)
                 .overwriting(overwrite)
                 .skippingIncomplete(skipIncomplete)
-                .withWholeNames(wholeNames);
+                .withWholeNames(wholeNames)
+                .ignoringGeometry(ignoreGeometry);
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         long start = System.nanoTime();

@@ -20,7 +20,6 @@ import org.segformer3d.cli.console.Interruption;
 import org.segformer3d.cli.console.Progress;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.CaseReader;
-import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.format.VolumeFiles;
@@ -148,10 +147,7 @@ public final class PreprocessCommand implements Callable<Integer> {
                         () -> new ConfigException(
                                 config
                                         + ": dataset_parameters.root: found null, expected the folder of the data set; or give --data"));
-        DatasetLayout layout = settings.type().isOfficial()
-                ? DatasetLayout.FOLDERS
-                : settings.type().layout();
-        SegmentationDataset dataset = settings.skipsIncomplete() ? layout.readComplete(root) : layout.read(root);
+        SegmentationDataset dataset = settings.read(root);
         List<Case> cases = new ArrayList<>(dataset.cases());
         cases.addAll(dataset.unlabelled());
         PreprocessingSpec preprocessing = experiment.dataset().preprocessing();

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Optional;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.Ensemble;
 import org.segformer3d.eval.inference.InferenceSpec;
@@ -51,14 +52,16 @@ public final class InferenceOptions {
 
     @Option(
             names = "--tta",
-            description = "Average over mirrored copies along the axes of --tta-axes; takes up to 8 times as long.")
+            description =
+                    "Average over mirrored copies along the axes that the model's training mirrored, or along --tta-axes; takes up to 8 times as long.")
     private boolean mirror;
 
     @Option(
             names = "--tta-axes",
             paramLabel = "AXES",
             split = ",",
-            description = "Axes to mirror, out of 0, 1, 2 (default: the model's, or all).")
+            description =
+                    "Axes to mirror, out of 0, 1, 2 (default: those that the model's training mirrored; others are warned about).")
     private List<Integer> mirrorAxes = new ArrayList<>();
 
     @Option(
@@ -92,14 +95,14 @@ public final class InferenceOptions {
      */
     public Ensemble applyTo(Ensemble ensemble) {
         try {
-            return ensemble.withInference(this::adjusted);
+            return ensemble.withMembersInference(this::adjusted);
         } catch (ConfigException e) {
             throw new ParameterException(spec.commandLine(), e.getMessage(), e);
         }
     }
 
-    private InferenceSpec adjusted(InferenceSpec inference) {
-        InferenceSpec result = inference;
+    private InferenceSpec adjusted(ModelBundle model) {
+        InferenceSpec result = model.inference();
         if (roi.isPresent()) {
             result = result.withRoi(roi.get());
         }
@@ -114,8 +117,9 @@ public final class InferenceOptions {
         }
         if (!mirrorAxes.isEmpty()) {
             result = result.withMirrorAxes(mirrorAxes);
+            warnOfMirroring(model);
         } else if (mirror && result.mirrorAxes().isEmpty()) {
-            result = result.withMirrorAxes(List.of(0, 1, 2));
+            result = result.withMirrorAxes(mirroredInTraining(model));
         }
         if (!postprocessing.isEmpty()) {
             result = result.withPostprocessing(
@@ -126,6 +130,43 @@ public final class InferenceOptions {
                                     .toList());
         }
         return result;
+    }
+
+    /** Returns the axes that a network knows mirrored images along. On others it may take left for right, so nobody guesses them. */
+    private List<Integer> mirroredInTraining(ModelBundle model) {
+        List<Integer> axes = model.mirroredAxes()
+                .orElseThrow(() -> new ParameterException(
+                        spec.commandLine(),
+                        "--tta: the model '" + model.name()
+                                + "' doesn't say which axes its training mirrored, and along others mirroring does harm; name"
+                                + " those that were mirrored (flip in its augmentation), for example --tta-axes 0"));
+        if (axes.isEmpty()) {
+            say("--tta: the training of the model '" + model.name()
+                    + "' mirrored no axis, so nothing is mirrored; --tta-axes names axes all the same");
+        }
+        return axes;
+    }
+
+    private void warnOfMirroring(ModelBundle model) {
+        if (model.mirroredAxes().isEmpty()) {
+            say("--tta-axes: the model '" + model.name()
+                    + "' doesn't say which axes its training mirrored; along others mirroring does harm");
+            return;
+        }
+        List<Integer> strange = new ArrayList<>(mirrorAxes);
+        strange.removeAll(model.mirroredAxes().get());
+        if (!strange.isEmpty()) {
+            say("--tta-axes: the training of the model '" + model.name() + "' mirrored "
+                    + (model.mirroredAxes().get().isEmpty()
+                            ? "no axis"
+                            : "the axes " + model.mirroredAxes().get() + " only")
+                    + "; mirroring along " + strange + " may take one side for the other and do harm");
+        }
+    }
+
+    private void say(String warning) {
+        spec.commandLine().getErr().println("segformer3d: " + warning);
+        spec.commandLine().getErr().flush();
     }
 
     /** Reads how windows are blended. */

@@ -18,6 +18,7 @@ import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.io.HomeFolder;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
+import org.segformer3d.data.transform.RandomTransform;
 import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.eval.bundle.EnsembleFolder;
 import org.segformer3d.eval.bundle.ModelBundle;
@@ -171,7 +172,8 @@ public final class ModelSource {
     }
 
     /**
-     * Makes a bundle: preprocessing, labels and sliding window are the experiment's, as its plan makes it if it names one.
+     * Makes a bundle: preprocessing, labels, sliding window and which axes were mirrored are the experiment's, as its plan makes it if it
+     * names one.
      *
      * @throws StateDictMismatchException when the weights don't fit
      * @throws IOException when the plan, or the data that it is to be made from, can't be read
@@ -180,6 +182,10 @@ public final class ModelSource {
             ExperimentConfig given, org.segformer3d.api.weights.StateDict weights, Map<String, Object> provenance)
             throws IOException {
         ExperimentConfig experiment = Planning.of(given, done -> {}).config();
+        Map<String, Object> origin = new LinkedHashMap<>(provenance);
+        origin.put(
+                ModelBundle.MIRRORED_AXES,
+                RandomTransform.mirroredAxes(experiment.dataset().augmentation()));
         return new ModelBundle(
                 experiment.project(),
                 experiment.model(),
@@ -187,7 +193,7 @@ public final class ModelSource {
                 experiment.dataset().preprocessing(),
                 labels(experiment),
                 inference(experiment.validation()),
-                provenance);
+                origin);
     }
 
     /** Returns the experiment's sliding window. */

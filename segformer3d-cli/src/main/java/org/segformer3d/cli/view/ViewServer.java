@@ -21,9 +21,9 @@ import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.ImageNames;
 import org.segformer3d.data.format.VolumeFiles;
 import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
-import org.segformer3d.eval.metrics.GridMatch;
 import org.segformer3d.eval.report.Viewer;
 
 /**
@@ -88,7 +88,8 @@ public final class ViewServer implements AutoCloseable {
                 String name = images.size() == 1
                         ? "Channel " + (c + 1)
                         : ImageNames.stem(file) + (read.channels() == 1 ? "" : " " + (c + 1));
-                channels.add(source(name, GridMatch.onGrid(read.channel(c), grid), false));
+                channels.add(source(
+                        name, GridMatch.onGrid(file.toString(), read.channel(c), image.toString(), grid), false));
             }
         }
         List<Map<String, Object>> layers = new ArrayList<>();
@@ -101,7 +102,7 @@ public final class ViewServer implements AutoCloseable {
             } catch (IllegalStateException e) {
                 throw new VolumeFormatException(file, e.getMessage(), e);
             }
-            Volume onGrid = GridMatch.onGrid(volume, grid);
+            Volume onGrid = GridMatch.onGrid(file.toString(), volume, image.toString(), grid);
             for (float value : onGrid.values()) {
                 if (value != 0) {
                     values.putIfAbsent((int) value, "label " + (int) value);

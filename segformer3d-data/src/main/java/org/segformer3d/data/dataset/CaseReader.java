@@ -6,9 +6,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import org.segformer3d.data.format.VolumeFiles;
+import org.segformer3d.data.io.Remarks;
 import org.segformer3d.data.nifti.NiftiHeader;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
 import org.slf4j.Logger;
@@ -23,6 +25,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class CaseReader {
     private static final Logger LOG = LoggerFactory.getLogger(CaseReader.class);
+
+    /** How users have it ignored, in the words of the command line and of a configuration. */
+    private static final String IGNORING = "--ignore-geometry, dataset_parameters.ignore_geometry: true";
 
     private CaseReader() {}
 
@@ -59,7 +64,7 @@ public final class CaseReader {
                                     String.valueOf(channels)));
         }
         try {
-            return Volume.stack(volumes);
+            return Volume.stack(onOneGrid(one, volumes));
         } catch (IllegalArgumentException e) {
             throw new DatasetException(one.images().get(0), "case '" + one.id() + "': " + e.getMessage(), e);
         }
@@ -69,10 +74,11 @@ public final class CaseReader {
      * Reads the segmentation of a case.
      *
      * @param one a case with a label, never {@code null}
-     * @param image the geometry of its image; another size is refused, another place logged
+     * @param image the geometry of its image
      * @return whole numbers, one channel, in the image's geometry
      * @throws IllegalArgumentException when the case has no label
-     * @throws DatasetException when the size isn't the image's
+     * @throws DatasetException when the size isn't the image's or, unless the case ignores it, the place is another by more than
+     *     {@link GridMatch} allows
      * @throws VolumeFormatException when the file isn't a readable label image
      * @throws IOException when reading fails
      */
@@ -84,18 +90,65 @@ public final class CaseReader {
         } catch (IllegalStateException e) {
             throw new VolumeFormatException(file, e.getMessage(), e);
         }
-        Geometry found = label.geometry();
-        requireSize(one, file, found, image);
-        double[] spacing = image.spacing();
-        double tolerance = Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 2;
-        if (readGeometry(file).isPresent() && !image.coincidesWith(found, tolerance)) {
-            LOG.warn(
-                    "{}: lies at {}, its image at {}; taking it voxel by voxel all the same",
-                    file,
-                    found.affine(),
-                    image.affine());
+        if (readGeometry(file).isPresent()) {
+            requireSamePlace(one, file, label.geometry(), one.images().get(0), image);
+        } else {
+            requireSize(one, file, label.geometry(), image);
         }
         return label.withGeometry(image);
+    }
+
+    /**
+     * Returns the images of a case on one grid, which is that of the first that has a place: arrays have none and count by their size.
+     *
+     * @param one the case, never {@code null}
+     * @param volumes what was read, one for each of its images
+     * @return the volumes, all with the same geometry; their arrays are shared
+     * @throws DatasetException when sizes differ or, unless the case ignores it, places by more than {@link GridMatch} allows; each gives
+     *     both geometries
+     * @throws IOException when a header can't be read
+     */
+    public static List<Volume> onOneGrid(Case one, List<Volume> volumes) throws IOException {
+        if (volumes.size() == 1) {
+            return volumes;
+        }
+        int first = 0;
+        while (first < volumes.size() - 1
+                && readGeometry(one.images().get(first)).isEmpty()) {
+            first++;
+        }
+        Path firstFile = one.images().get(first);
+        Geometry grid = volumes.get(first).geometry();
+        List<Volume> placed = new ArrayList<>();
+        for (int n = 0; n < volumes.size(); n++) {
+            Path file = one.images().get(n);
+            Geometry found = volumes.get(n).geometry();
+            if (n < first || readGeometry(file).isEmpty()) {
+                requireSize(one, file, found, grid);
+            } else if (n > first) {
+                requireSamePlace(one, file, found, firstFile, grid);
+            }
+            placed.add(volumes.get(n).withGeometry(grid));
+        }
+        return placed;
+    }
+
+    private static void requireSamePlace(Case one, Path file, Geometry found, Path gridFile, Geometry grid)
+            throws DatasetException {
+        try {
+            new GridMatch(found, grid)
+                    .take(file.toString(), gridFile.toString(), one.ignoresGeometry())
+                    .ifPresent(remark -> Remarks.once(LOG, remark));
+        } catch (IllegalArgumentException e) {
+            throw new DatasetException(
+                    file,
+                    e.getMessage() + ", of case '" + one.id() + "'; register or resample "
+                            + (found.size().equals(grid.size())
+                                    ? "them first, or have the geometry ignored if the header is wrong and the voxels are right ("
+                                            + IGNORING + ")"
+                                    : "them to one grid first"),
+                    e);
+        }
     }
 
     /**
@@ -134,7 +187,8 @@ public final class CaseReader {
      * @throws IOException when reading fails
      */
     public static Volume read(Path file) throws IOException {
-        return withVoxelSize(VolumeFiles.read(file));
+        Volume volume = VolumeFiles.read(file);
+        return volume.withGeometry(withVoxelSize(volume.geometry()));
     }
 
     /**
@@ -144,7 +198,7 @@ public final class CaseReader {
      * @throws IOException when reading fails
      */
     public static Optional<Geometry> readGeometry(Path file) throws IOException {
-        return VolumeFiles.readHeader(file).place();
+        return VolumeFiles.readHeader(file).place().map(CaseReader::withVoxelSize);
     }
 
     /**
@@ -168,26 +222,26 @@ public final class CaseReader {
         return VolumeFiles.readHeader(file).channels();
     }
 
-    private static Volume withVoxelSize(Volume volume) {
-        Geometry geometry = volume.geometry();
+    /** Returns a geometry whose axes have the header's voxel sizes where its affine is a placeholder. */
+    private static Geometry withVoxelSize(Geometry geometry) {
         Affine affine = geometry.affine();
         if (!(geometry.source().orElse(null) instanceof NiftiHeader header)
                 || header.sformCode() <= 0
                 || header.qformCode() > 0
                 || !isPlaceholder(affine)) {
-            return volume;
+            return geometry;
         }
         double[] rows = new double[12];
         for (int axis = 0; axis < 3; axis++) {
             double size = header.pixdim()[axis + 1];
             if (!(size > 0) || Double.isInfinite(size)) {
-                return volume;
+                return geometry;
             }
             for (int row = 0; row < 3; row++) {
                 rows[row * 4 + axis] = affine.get(row, axis) * size;
             }
         }
-        return volume.withGeometry(Geometry.of(geometry.size(), Affine.ofRows(rows), header));
+        return Geometry.of(geometry.size(), Affine.ofRows(rows), header);
     }
 
     /** Returns whether an affine is a permutation of the axes with signs and nothing else. */

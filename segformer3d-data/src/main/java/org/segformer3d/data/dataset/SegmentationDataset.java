@@ -78,6 +78,19 @@ public record SegmentationDataset(
         return VolumeFiles.resultEnding(fileEnding.orElse(VolumeFiles.USUAL_ENDING));
     }
 
+    /** Returns this data set with the files of each case taken voxel by voxel wherever they say that they lie. */
+    public SegmentationDataset ignoringGeometry() {
+        return new SegmentationDataset(
+                name,
+                root,
+                channels,
+                labels,
+                cases.stream().map(Case::ignoringGeometry).toList(),
+                unlabelled.stream().map(Case::ignoringGeometry).toList(),
+                groups,
+                fileEnding);
+    }
+
     /** Returns whose a case is: its patient where the data set tells, else the case's own id. */
     public String groupOf(String id) {
         return groups.getOrDefault(id, id);

@@ -302,7 +302,7 @@ final class MetaImageHeader {
             }
         }
         Affine affine = Affine.ofRows(rows);
-        if (!affine.isFinite() || !(Math.abs(affine.determinant()) > 0)) {
+        if (!affine.isInvertible()) {
             throw problem("found TransformMatrix, Offset and ElementSpacing that give the affine " + affine
                     + ", which spans no volume; expected three independent directions of finite numbers");
         }

@@ -102,8 +102,15 @@ final class MghHeader implements SourceHeader {
             throw new VolumeFormatException(
                     file, "found sizes " + sizeText() + ", expected at most 2^31 - 9 values in one volume");
         }
+        for (int axis = 0; isPlaced && axis < 3; axis++) {
+            if (place[axis] < 0) {
+                throw new VolumeFormatException(
+                        file,
+                        "found a voxel size of " + place[axis] + " along axis " + axis + ", expected more than 0");
+            }
+        }
         Affine affine = affine();
-        if (!affine.isFinite() || !(Math.abs(affine.determinant()) > 0)) {
+        if (!affine.isInvertible()) {
             throw new VolumeFormatException(
                     file,
                     "found voxel sizes and directions that give the affine " + affine

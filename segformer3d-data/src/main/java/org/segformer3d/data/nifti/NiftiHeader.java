@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
@@ -16,8 +17,8 @@ import org.segformer3d.data.volume.VolumeFormatException;
  * The header of a NIfTI file, its numbers exactly as stored.
  *
  * <p>Fields of NIfTI-1 that are float32 are held as the equal double. Whatever is computed from them ({@link #affine()}, {@link
- * #slope()}) follows nibabel, which repairs some fields silently: a qfac other than ±1 counts as 1, a zero voxel size as 1, a
- * negative one as its magnitude, and an unknown transform code as 0.
+ * #slope()}) follows nibabel, which repairs some fields: a qfac other than ±1 counts as 1, a zero voxel size as 1, a negative one as
+ * its magnitude, and an unknown transform code as 0. Unlike nibabel, a form that can't be used isn't, and a {@link #remark} says so.
  */
 public final class NiftiHeader implements SourceHeader {
     static final int BYTES_1 = 348;
@@ -40,6 +41,7 @@ public final class NiftiHeader implements SourceHeader {
     private final int xyztUnits;
     private final int dimInfo;
     private final String description;
+    private NiftiPlacement placement;
 
     private NiftiHeader(int version, boolean singleFile, ByteBuffer b) {
         this.version = version;
@@ -210,11 +212,10 @@ public final class NiftiHeader implements SourceHeader {
                     file,
                     "found scl_inter " + sclInter + " beside scl_slope " + sclSlope + ", expected a finite number");
         }
-        if (!bestAffine(file).isFinite()) {
+        placement = NiftiPlacement.of(file, this);
+        if (!affine().isFinite()) {
             throw new VolumeFormatException(
-                    file,
-                    "the " + (code(sformCode) != 0 ? "sform" : code(qformCode) != 0 ? "qform" : "pixdim")
-                            + " holds numbers that aren't finite, expected an affine");
+                    file, "found a place beyond all numbers in millimetres, expected a finite affine");
         }
     }
 
@@ -352,28 +353,31 @@ public final class NiftiHeader implements SourceHeader {
     }
 
     /**
-     * Returns the map from voxel indices to millimetres: the sform when it has a code, else the qform when it has one, else the voxel
-     * sizes with the first axis pointing left and the origin at the centre, as nibabel does; in millimetres whatever the file's unit.
+     * Returns the map from voxel indices to millimetres: the sform when it has a code and can be inverted, else the qform when it has one,
+     * else the voxel sizes with the first axis pointing left and the origin at the centre, as nibabel does; in millimetres whatever the
+     * file's unit.
      */
     public Affine affine() {
-        try {
-            return bestAffine(Path.of("header"));
-        } catch (VolumeFormatException e) {
-            throw new IllegalStateException("the header was checked when it was read", e);
-        }
+        double unit = millimetresPerUnit();
+        return unit == 1 ? placement.affine() : placement.affine().scaledBy(unit);
     }
 
-    private Affine bestAffine(Path file) throws VolumeFormatException {
-        Affine affine;
-        if (code(sformCode) != 0) {
-            affine = Affine.ofRows(srow);
-        } else if (code(qformCode) != 0) {
-            affine = qformAffine(file);
-        } else {
-            affine = baseAffine();
-        }
-        double unit = millimetresPerUnit();
-        return unit == 1 ? affine : affine.scaledBy(unit);
+    /** Returns what is odd about the header's word on where the image lies, without the file's name; empty for most files. */
+    public Optional<String> remark() {
+        return placement.remark();
+    }
+
+    /** Returns whether each form with a code can be used, so that a copy of the header says what {@link #affine} does. */
+    boolean isSound() {
+        return placement.isSound();
+    }
+
+    boolean hasSform() {
+        return code(sformCode) != 0;
+    }
+
+    boolean hasQform() {
+        return code(qformCode) != 0;
     }
 
     private static int code(int stored) {
@@ -385,7 +389,8 @@ public final class NiftiHeader implements SourceHeader {
         return size == 0 ? 1 : size;
     }
 
-    private Affine baseAffine() {
+    /** Returns the affine of a file without a form, in its unit. */
+    Affine baseAffine() {
         double[] rows = new double[12];
         for (int axis = 0; axis < 3; axis++) {
             double step = axis < dim[0] ? voxelSize(axis) : 1;
@@ -396,19 +401,13 @@ public final class NiftiHeader implements SourceHeader {
         return Affine.ofRows(rows);
     }
 
-    private Affine qformAffine(Path file) throws VolumeFormatException {
+    /** Returns the affine of the qform in the file's unit; its quaternion must not be longer than 1, but for rounding. */
+    Affine qformAffine() {
         double x = quatern[0];
         double y = quatern[1];
         double z = quatern[2];
         double square = x * x + y * y + z * z;
-        double w = 0;
-        if (square < 1 - 3 * (version == 1 ? 0x1p-23 : 0x1p-52)) {
-            w = Math.sqrt(1 - square);
-        } else if (!(square <= 1.001)) {
-            // Slightly more than 1 is rounding, and is normalised below; the NIfTI library does so too.
-            throw new VolumeFormatException(
-                    file, "found a qform quaternion of length " + (float) Math.sqrt(square) + ", expected at most 1");
-        }
+        double w = square < 1 - 3 * (version == 1 ? 0x1p-23 : 0x1p-52) ? Math.sqrt(1 - square) : 0;
         double s = 2 / (w * w + square);
         double[] size = {voxelSize(0), voxelSize(1), voxelSize(2) * (pixdim[0] == -1 ? -1 : 1)};
         double[] r = {
@@ -452,7 +451,7 @@ public final class NiftiHeader implements SourceHeader {
         if (isScaled()) {
             parts.add("× " + (float) slope() + " + " + (float) intercept());
         }
-        parts.add(code(sformCode) != 0 ? "sform" : code(qformCode) != 0 ? "qform" : "no orientation");
+        parts.add(placement.form());
         return String.join(", ", parts);
     }
 }

@@ -3,17 +3,21 @@ package org.segformer3d.data.nifti;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.segformer3d.data.io.Remarks;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
 import org.segformer3d.data.voxel.VoxelCodec;
 import org.segformer3d.data.voxel.VoxelInput;
 import org.segformer3d.data.voxel.VoxelLayout;
 import org.segformer3d.data.voxel.VoxelSource;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Reads NIfTI-1 and NIfTI-2 images: {@code .nii}, {@code .hdr}/{@code .img} pairs, each also gzipped, in both byte orders.
  *
- * <p>Values and affines are those nibabel gives, values rounded to float32. Every scalar type is read; colour, complex, one-bit and
+ * <p>Values and affines are those nibabel gives, values rounded to float32; a form that can't be used gives way to the other, with a
+ * warning. Every scalar type is read; colour, complex, one-bit and
  * 128-bit types are refused by name. Images have up to three spatial dimensions (missing ones count as 1) and channels along the one
  * further dimension that is longer than 1; two such dimensions are refused. Extensions are skipped. Whether a file is gzipped is seen
  * from its content, and the checksum of a gzipped file is verified.
@@ -22,6 +26,8 @@ import org.segformer3d.data.voxel.VoxelSource;
  * the calling one inflates. A header that claims more than the file can hold is refused before memory is taken.
  */
 public final class NiftiReader {
+    private static final Logger LOG = LoggerFactory.getLogger(NiftiReader.class);
+
     private NiftiReader() {}
 
     /**
@@ -102,7 +108,9 @@ public final class NiftiReader {
             }
             System.arraycopy(rest, 0, all, start.length, rest.length);
         }
-        return NiftiHeader.parse(file, all);
+        NiftiHeader header = NiftiHeader.parse(file, all);
+        header.remark().ifPresent(remark -> Remarks.once(LOG, file + ": " + remark));
+        return header;
     }
 
     /** Refuses what the file cannot hold or Java cannot, before anything is allocated. */

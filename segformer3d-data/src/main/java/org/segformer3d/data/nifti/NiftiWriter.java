@@ -107,7 +107,7 @@ public final class NiftiWriter {
     }
 
     private static byte[] header(Geometry geometry, int channels, NiftiType type) {
-        Fields fields = geometry.source().orElse(null) instanceof NiftiHeader source
+        Fields fields = geometry.source().orElse(null) instanceof NiftiHeader source && source.isSound()
                 ? Fields.of(source)
                 : Fields.of(geometry.affine());
         long[] dim = {

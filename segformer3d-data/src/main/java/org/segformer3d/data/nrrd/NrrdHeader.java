@@ -438,7 +438,7 @@ final class NrrdHeader {
         List<double[]> directions = directions(dimension);
         double[] rows = directions == null ? unorientedRows(dimension) : orientedRows(directions);
         Affine affine = Affine.ofRows(rows);
-        if (!affine.isFinite() || !(Math.abs(affine.determinant()) > 0)) {
+        if (!affine.isInvertible()) {
             throw problem("found space directions " + affine
                     + " that span no volume, expected three independent vectors of finite numbers");
         }

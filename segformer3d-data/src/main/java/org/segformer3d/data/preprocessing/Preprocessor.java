@@ -9,8 +9,10 @@ import java.util.stream.IntStream;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
+import org.segformer3d.data.io.Remarks;
 import org.segformer3d.data.labels.LabelValues;
 import org.segformer3d.data.volume.Geometry;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Orientation;
 import org.segformer3d.data.volume.Volume;
 import org.slf4j.Logger;
@@ -198,7 +200,7 @@ public final class Preprocessor {
     }
 
     private Way way(String name, List<Volume> channels) {
-        Geometry input = requireSamePlace(name, channels);
+        Geometry input = channels.get(0).geometry();
         Orientation orientation = orientation(input);
         Box inputBox = spec.cropping() == PreprocessingSpec.Cropping.NONZERO
                 ? nonzeroBox(channels, input.size())
@@ -234,51 +236,34 @@ public final class Preprocessor {
         return LabelValues.tensor(resampled, size.depth(), size.height(), size.width());
     }
 
-    private static Geometry requireSamePlace(String name, List<Volume> channels) {
+    private static void requireSamePlace(String name, List<Volume> channels) {
         if (channels.isEmpty()) {
             throw new InvalidCaseException(name, "found no channels, expected at least one volume");
         }
-        Geometry first = channels.get(0).geometry();
-        double[] spacing = first.spacing();
-        double tolerance = Math.max(0.01, Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 100);
         for (int v = 1; v < channels.size(); v++) {
-            Geometry other = channels.get(v).geometry();
-            if (!first.coincidesWith(other, tolerance)) {
-                throw new InvalidCaseException(
-                        name,
-                        "channel volume " + (v + 1) + " covers " + other + ", affine " + other.affine()
-                                + ", but the first covers " + first + ", affine " + first.affine()
-                                + "; register or resample them first");
-            }
+            requireSamePlace(
+                    name,
+                    "channel volume " + (v + 1),
+                    channels.get(v),
+                    channels.get(0).geometry(),
+                    "the first channel");
         }
-        return first;
+    }
+
+    private static void requireSamePlace(String name, String what, Volume volume, Geometry grid, String ofWhat) {
+        GridMatch match = new GridMatch(volume.geometry(), grid);
+        if (!match.matches()) {
+            throw new InvalidCaseException(
+                    name, what + ": " + match.difference(ofWhat) + "; register or resample them first");
+        }
+        match.remark(name + ", " + what, ofWhat).ifPresent(remark -> Remarks.once(LOG, remark));
     }
 
     private static void requireLabelPlace(String name, Volume label, Geometry input) {
-        Geometry place = label.geometry();
         if (label.channels() != 1) {
             throw new InvalidCaseException(name, "found " + label.channels() + " label channels, expected one");
         }
-        if (!place.size().equals(input.size())) {
-            throw new InvalidCaseException(
-                    name, "the label has " + place.size() + " voxels, but the scan has " + input.size());
-        }
-        if (!place.orientationCodes().equals(input.orientationCodes())) {
-            throw new InvalidCaseException(
-                    name,
-                    "the label's axes point to " + place.orientationCodes() + ", but the scan's to "
-                            + input.orientationCodes());
-        }
-        double[] spacing = input.spacing();
-        double voxel = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
-        if (!input.coincidesWith(place, voxel)) {
-            // Common in public data: the label's header was written anew. Voxels correspond by index then.
-            LOG.warn(
-                    "{}: the label's affine {} differs from the scan's {} by more than a voxel; taking the scan's",
-                    name,
-                    place.affine(),
-                    input.affine());
-        }
+        requireSamePlace(name, "the label", label, input, "the scan");
     }
 
     private static void requireFinite(String name, String what, Volume volume) {

@@ -1,6 +1,7 @@
 package org.segformer3d.data.transform;
 
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeSet;
 import org.segformer3d.api.config.ConfigException;
@@ -19,6 +20,11 @@ public record RandomFlip(double probability, List<Integer> axes) implements Rand
         if (axes.isEmpty() || axes.stream().anyMatch(a -> a < 0 || a > 2)) {
             throw ConfigException.of("flip.axes", axes, "some of 0, 1, 2");
         }
+    }
+
+    @Override
+    public Set<Integer> mirroredAxes() {
+        return probability > 0 ? Set.copyOf(axes) : Set.of();
     }
 
     @Override

@@ -1,5 +1,7 @@
 package org.segformer3d.data.transform;
 
+import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 
 /**
@@ -17,4 +19,18 @@ public interface RandomTransform {
      * @param random where every random decision comes from, never {@code null}
      */
     Sample apply(Sample sample, SplittableRandom random);
+
+    /** Returns the spatial axes, out of 0, 1, 2, that this mirrors each by itself, so that a network learns mirrored images too. */
+    default Set<Integer> mirroredAxes() {
+        return Set.of();
+    }
+
+    /** Returns the axes that any of some transforms mirrors, in order. */
+    static List<Integer> mirroredAxes(List<RandomTransform> transforms) {
+        return transforms.stream()
+                .flatMap(one -> one.mirroredAxes().stream())
+                .distinct()
+                .sorted()
+                .toList();
+    }
 }

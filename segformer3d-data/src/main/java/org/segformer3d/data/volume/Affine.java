@@ -12,6 +12,9 @@ public final class Affine {
     /** One millimetre per voxel, axes aligned, first voxel at the origin. */
     public static final Affine IDENTITY = scaling(1, 1, 1);
 
+    /** Volume of the cell of unit directions up to which they count as lying in one plane. */
+    private static final double FLAT = 1e-5;
+
     private final double[] m;
 
     private Affine(double[] m) {
@@ -135,6 +138,15 @@ public final class Affine {
     public double spacing(int axis) {
         Objects.checkIndex(axis, 3);
         return Math.sqrt(m[axis] * m[axis] + m[4 + axis] * m[4 + axis] + m[8 + axis] * m[8 + axis]);
+    }
+
+    /**
+     * Returns whether the three axes span a volume and everything is finite. Directions that lie in one plane but for rounding in float32,
+     * as which headers hold them, span none.
+     */
+    public boolean isInvertible() {
+        double sizes = spacing(0) * spacing(1) * spacing(2);
+        return isFinite() && sizes > 0 && Math.abs(determinant()) / sizes > FLAT;
     }
 
     /** Returns whether every element is a finite number. */

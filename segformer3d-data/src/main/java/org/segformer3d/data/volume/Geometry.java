@@ -104,27 +104,6 @@ public final class Geometry {
         return of(newSize, Affine.ofRows(rows));
     }
 
-    /** Returns whether another geometry has the same size and its corner voxels lie within the tolerance (mm) of this one's. */
-    public boolean coincidesWith(Geometry other, double tolerance) {
-        Objects.requireNonNull(other, "other");
-        if (!size.equals(other.size)) {
-            return false;
-        }
-        for (int corner = 0; corner < 8; corner++) {
-            double i = (corner & 1) == 0 ? 0 : size.depth() - 1;
-            double j = (corner & 2) == 0 ? 0 : size.height() - 1;
-            double k = (corner & 4) == 0 ? 0 : size.width() - 1;
-            double[] a = affine.apply(i, j, k);
-            double[] b = other.affine.apply(i, j, k);
-            double distance = Math.sqrt(
-                    (a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) + (a[2] - b[2]) * (a[2] - b[2]));
-            if (!(distance <= tolerance)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
     /** Two geometries are equal when size and affine are; the source header doesn't count. */
     @Override
     public boolean equals(Object other) {

@@ -86,8 +86,7 @@ public final class Volume {
      * Returns the channels of several volumes of one place as one volume, which takes its geometry from the first.
      *
      * @param volumes at least one, never {@code null}
-     * @throws IllegalArgumentException when they differ in size or a corner lies more than 0.01 mm or a hundredth of a voxel apart,
-     *     whichever is larger
+     * @throws IllegalArgumentException when they don't lie on one grid as {@link GridMatch} judges it
      */
     public static Volume stack(List<Volume> volumes) {
         if (volumes.isEmpty()) {
@@ -97,15 +96,12 @@ public final class Volume {
         if (volumes.size() == 1) {
             return first;
         }
-        double[] spacing = first.geometry.spacing();
-        double tolerance = Math.max(0.01, Math.min(spacing[0], Math.min(spacing[1], spacing[2])) / 100);
         long channels = 0;
         for (int n = 0; n < volumes.size(); n++) {
-            Geometry other = volumes.get(n).geometry;
-            if (!first.geometry.coincidesWith(other, tolerance)) {
-                throw new IllegalArgumentException("channel file " + (n + 1) + " covers " + other + " with affine "
-                        + other.affine() + ", but the first covers " + first.geometry + " with affine "
-                        + first.geometry.affine() + "; register or resample them first");
+            GridMatch match = new GridMatch(volumes.get(n).geometry, first.geometry);
+            if (!match.matches()) {
+                throw new IllegalArgumentException("channel file " + (n + 1) + ": " + match.difference("the first")
+                        + "; register or resample them first");
             }
             channels += volumes.get(n).channels;
         }

@@ -383,13 +383,26 @@ class DatasetReaderTests {
     @Nested
     class Reading {
         @Test
-        void refusesALabelOfAnotherSizeAndTakesTheImagesPlace() throws IOException {
+        void refusesALabelOfAnotherSizeOrPlaceAndElseTakesTheImagesPlace() throws IOException {
             Path image = image("i.nii.gz", 1, 0);
             Path label = root.resolve("l.nii.gz");
             Case one = new Case("one", List.of(image), java.util.Optional.of(label));
             NiftiWriter.writeLabels(
-                    label, Volume.of(new float[24], 1, Geometry.of(new Grid(2, 3, 4), Affine.IDENTITY)));
+                    label,
+                    Volume.of(
+                            new float[24],
+                            1,
+                            Geometry.of(PLACE.size(), PLACE.affine().translatedVoxels(0, 0, 0.4))));
             assertThat(CaseReader.readLabel(one, PLACE).geometry()).isSameAs(PLACE);
+
+            NiftiWriter.writeLabels(
+                    label, Volume.of(new float[24], 1, Geometry.of(new Grid(2, 3, 4), Affine.IDENTITY)));
+            assertThatThrownBy(() -> CaseReader.readLabel(one, PLACE))
+                    .isInstanceOf(DatasetException.class)
+                    .hasMessageContainingAll(
+                            "l.nii.gz", "i.nii.gz", "[1.0 1.0 1.0]", "[1.0 2.0 3.0]", "ignore_geometry");
+            assertThat(CaseReader.readLabel(one.ignoringGeometry(), PLACE).geometry())
+                    .isSameAs(PLACE);
 
             NiftiWriter.writeLabels(
                     label, Volume.of(new float[24], 1, Geometry.of(new Grid(4, 3, 2), Affine.IDENTITY)));
@@ -406,7 +419,17 @@ class DatasetReaderTests {
             Case one = new Case("one", List.of(a, b), java.util.Optional.empty());
             assertThatThrownBy(() -> CaseReader.readImage(one, 2))
                     .isInstanceOf(DatasetException.class)
-                    .hasMessageContainingAll("'one'", "channel file 2");
+                    .hasMessageContainingAll("'one'", "b.nii.gz", "4×3×2");
+            NiftiWriter.write(
+                    b,
+                    Volume.of(
+                            new float[24],
+                            1,
+                            Geometry.of(PLACE.size(), PLACE.affine().translatedVoxels(3, 0, 0))));
+            assertThatThrownBy(() -> CaseReader.readImage(one, 2))
+                    .hasMessageContainingAll("b.nii.gz", "3 voxels apart");
+            assertThat(CaseReader.readImage(one.ignoringGeometry(), 2).channels())
+                    .isEqualTo(2);
             Case single = new Case("single", List.of(a), java.util.Optional.empty());
             assertThatThrownBy(() -> CaseReader.readImage(single, 2))
                     .isInstanceOf(DatasetException.class)

@@ -311,6 +311,107 @@ class NiftiReaderTests {
                     .hasMessageContaining("quaternion");
         }
 
+        @ParameterizedTest
+        @CsvSource({
+            "'0,0,0,0,0,0,0,0,0,0,0,0', column 0",
+            "'2,0,0,5,0,0,0,5,0,0,4,5', column 1",
+            "'2,0,2,5,0,3,0,5,0,0,0,5', column 2",
+            "'2,0,NaN,5,0,3,0,5,0,0,4,5', finite",
+            "'1,2,3,0,1,2,3,0,0,0,1,0', column 1"
+        })
+        void comeFromTheQformWhereTheSformCannotBeInverted(String rows, String reason) throws IOException {
+            file.sform = 1;
+            file.srow = Arrays.stream(rows.split(","))
+                    .mapToDouble(Double::parseDouble)
+                    .toArray();
+            file.qform = 1;
+            file.qoffset = new double[] {10, 20, 30};
+            file.pixdim = new double[] {1, 3, 2, 4, 1, 1, 1, 1};
+
+            Volume volume = read("x.nii", file.file(file.counting()));
+
+            assertThat(volume.geometry().affine()).isEqualTo(Affine.ofRows(3, 0, 0, 10, 0, 2, 0, 20, 0, 0, 4, 30));
+            assertThat(NiftiReader.readHeader(folder.resolve("x.nii")).remark().orElseThrow())
+                    .contains("sform", reason, "qform", "3.0×2.0×4.0");
+        }
+
+        @Test
+        void areWrittenSoThatNobodyElseTakesTheFormThatCannotBeUsed() throws IOException {
+            file.sform = 1;
+            file.qform = 1;
+            file.pixdim = new double[] {1, 3, 2, 4, 1, 1, 1, 1};
+
+            Path copy = folder.resolve("copy.nii");
+            NiftiWriter.write(copy, read("x.nii", file.file(file.counting())));
+
+            NiftiHeader header = NiftiReader.readHeader(copy);
+            assertThat(header.remark()).isEmpty();
+            assertThat(header.sformCode()).isPositive();
+            assertThat(header.srow()).containsExactly(3, 0, 0, 0, 0, 2, 0, 0, 0, 0, 4, 0);
+        }
+
+        @ParameterizedTest
+        @CsvSource({"0, 0", "0, NaN", "1, 0", "1, NaN"})
+        void areRefusedWithoutAUsableForm(int sform, double voxelSize) {
+            file.sform = sform;
+            file.qform = 1;
+            file.pixdim = new double[] {1, 3, voxelSize, 4, 1, 1, 1, 1};
+
+            assertThatThrownBy(this::affine)
+                    .isInstanceOf(VolumeFormatException.class)
+                    .hasMessageContainingAll("x.nii", "qform", "axis 1", String.valueOf((float) voxelSize));
+        }
+
+        @Test
+        void areRefusedForAnSformOfZerosWithoutAQform() {
+            file.sform = 2;
+
+            assertThatThrownBy(this::affine)
+                    .isInstanceOf(VolumeFormatException.class)
+                    .hasMessageContainingAll("x.nii", "sform is singular", "qform has no code");
+        }
+
+        @Test
+        void ofNegativeVoxelSizesAreRemarkedOn() throws IOException {
+            file.qform = 1;
+            file.pixdim = new double[] {1, 3, -2, 4, 1, 1, 1, 1};
+
+            assertThat(affine()).isEqualTo(Affine.ofRows(3, 0, 0, 0, 0, 2, 0, 0, 0, 0, 4, 0));
+            assertThat(NiftiReader.readHeader(folder.resolve("x.nii")).remark().orElseThrow())
+                    .contains("-2.0", "axis 1");
+        }
+
+        @Test
+        void thatTheFormsDisagreeOnAreTheSformsWithARemark() throws IOException {
+            file.sform = 1;
+            file.srow = new double[] {3, 0, 0, 0, 0, 2, 0, 0, 0, 0, 4, 0};
+            file.qform = 1;
+            file.pixdim = new double[] {1, 3, 2, 4, 1, 1, 1, 1};
+            file.qoffset = new double[] {1.2, 0, 0};
+            assertThat(affine().get(0, 3)).isZero();
+            assertThat(NiftiReader.readHeader(folder.resolve("x.nii")).remark()).isEmpty();
+
+            file.qoffset = new double[] {6, 0, 0};
+            assertThat(affine().get(0, 3)).isZero();
+            assertThat(NiftiReader.readHeader(folder.resolve("x.nii")).remark().orElseThrow())
+                    .contains("2.00 voxels", "its sform holds");
+        }
+
+        @Test
+        void ofASingleSliceGetItsMissingDirection() throws IOException {
+            NiftiBytes slice = NiftiBytes.of(3, 5, 1);
+            slice.sform = 1;
+            slice.srow = new double[] {0, -2, 0, 5, 3, 0, 0, 5, 0, 0, 0, 5};
+            slice.pixdim = new double[] {1, 3, 2, 4, 1, 1, 1, 1};
+
+            Affine affine =
+                    read("x.nii", slice.file(slice.counting())).geometry().affine();
+
+            assertThat(affine.isInvertible()).isTrue();
+            assertThat(affine.spacing(2)).isEqualTo(4);
+            assertThat(affine.apply(1, 1, 0)).containsExactly(3, 8, 5);
+        }
+
         @Test
         void thatAreNotFiniteAreRefused() {
             file.sform = 1;

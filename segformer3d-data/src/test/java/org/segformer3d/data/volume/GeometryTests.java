@@ -81,17 +81,6 @@ class GeometryTests {
     }
 
     @Test
-    void coincidenceIsMeasuredAtTheCorners() {
-        Geometry geometry = Geometry.of(new Grid(100, 20, 30), Affine.IDENTITY);
-        Geometry stretched = Geometry.of(new Grid(100, 20, 30), Affine.scaling(1.001, 1, 1));
-
-        assertThat(geometry.coincidesWith(stretched, 0.1)).isTrue();
-        assertThat(geometry.coincidesWith(stretched, 0.09)).isFalse();
-        assertThat(geometry.coincidesWith(Geometry.of(new Grid(100, 20, 31), Affine.IDENTITY), 1000))
-                .isFalse();
-    }
-
-    @Test
     void anAxisWithoutLengthCountsOneMillimetre() {
         assertThat(Geometry.of(new Grid(1, 1, 1), Affine.scaling(2, 3, 0)).spacing())
                 .containsExactly(2, 3, 1);

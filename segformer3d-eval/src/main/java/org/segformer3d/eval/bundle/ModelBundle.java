@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import java.util.zip.ZipEntry;
@@ -81,6 +82,9 @@ public record ModelBundle(
 
     /** Key of the provenance under which the ending stands that the data it was trained on gives its files. */
     public static final String FILE_ENDING = "file_ending";
+
+    /** Key of the provenance under which the axes stand that its training mirrored, out of 0, 1, 2; an empty list for none. */
+    public static final String MIRRORED_AXES = "mirrored_axes";
 
     private static final int OLDEST_VERSION = 1;
     private static final SealedDescription SEALED = new SealedDescription(FORMAT, "bundle", OLDEST_VERSION, VERSION);
@@ -152,6 +156,15 @@ public record ModelBundle(
     public String resultEnding() {
         return VolumeFiles.resultEnding(
                 provenance.get(FILE_ENDING) instanceof String ending ? ending : VolumeFiles.USUAL_ENDING);
+    }
+
+    /** Returns the spatial axes that its training mirrored, none for an empty list; empty when the bundle doesn't say. */
+    public Optional<List<Integer>> mirroredAxes() {
+        return provenance.get(MIRRORED_AXES) instanceof List<?> axes
+                        && axes.stream().allMatch(axis -> axis instanceof Number)
+                ? Optional.of(
+                        axes.stream().map(axis -> ((Number) axis).intValue()).toList())
+                : Optional.empty();
     }
 
     /** Returns this bundle with an entry of its provenance added or replaced. */

@@ -57,13 +57,6 @@ final class CaseLoader {
             if (read.failure() != null) {
                 throw read.failure();
             }
-            if (!channels.isEmpty()) {
-                requireSamePlace(
-                        input.images().get(0),
-                        channels.get(0).geometry(),
-                        read.file(),
-                        read.volume().geometry());
-            }
             found += read.volume().channels();
             channels.add(read.volume());
             files.add(Map.of("file", read.file().toAbsolutePath().normalize().toString(), "sha256", read.sha256()));
@@ -83,7 +76,7 @@ final class CaseLoader {
         }
         Map<Phase, Duration> timings = new EnumMap<>(Phase.class);
         timings.put(Phase.READ, Duration.ofNanos(System.nanoTime() - start));
-        return prepare(input.id(), channels, timings, files);
+        return prepare(input.id(), CaseReader.onOneGrid(input, channels), timings, files);
     }
 
     /**
@@ -134,23 +127,5 @@ final class CaseLoader {
         PreparedScan scan = preprocessor.prepareInPlace(caseId, channels);
         timings.put(Phase.PREPARE, Duration.ofNanos(System.nanoTime() - start));
         return new LoadedCase(caseId, scan, timings, files);
-    }
-
-    private static void requireSamePlace(Path firstFile, Geometry first, Path file, Geometry other)
-            throws DatasetException {
-        if (!first.size().equals(other.size())) {
-            throw new DatasetException(
-                    file,
-                    "found " + other.size() + " voxels, expected " + first.size() + " as in " + firstFile
-                            + "; resample the channels to one grid first");
-        }
-        double[] spacing = first.spacing();
-        double smallest = Math.min(spacing[0], Math.min(spacing[1], spacing[2]));
-        if (!first.coincidesWith(other, Segmenter.TOLERANCE_VOXELS * smallest)) {
-            throw new DatasetException(
-                    file,
-                    "found affine " + other.affine() + ", expected " + first.affine() + " as in " + firstFile
-                            + " to within " + Segmenter.TOLERANCE_VOXELS + " voxels; register the channels first");
-        }
     }
 }

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
@@ -129,13 +130,18 @@ public record Ensemble(List<ModelBundle> members, List<String> names) {
         return first().inference().postprocessing();
     }
 
-    /** Returns this with every member's inference settings changed. */
-    public Ensemble withInference(UnaryOperator<InferenceSpec> change) {
+    /** Returns this with every member's inference settings changed as befits the member. */
+    public Ensemble withMembersInference(Function<ModelBundle, InferenceSpec> change) {
         return new Ensemble(
                 members.stream()
-                        .map(member -> member.withInference(change.apply(member.inference())))
+                        .map(member -> member.withInference(change.apply(member)))
                         .toList(),
                 names);
+    }
+
+    /** Returns this with every member's inference settings changed. */
+    public Ensemble withInference(UnaryOperator<InferenceSpec> change) {
+        return withMembersInference(member -> change.apply(member.inference()));
     }
 
     /** Returns the bundle's name, or for several {@code ensemble of N} with their names. */

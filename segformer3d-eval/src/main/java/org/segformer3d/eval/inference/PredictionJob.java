@@ -20,6 +20,7 @@ import org.segformer3d.data.dataset.PredictionInputs;
  * @param overwriting whether a result may replace one of another scan
  * @param skippingIncomplete whether cases that lack a file are left out with a warning instead of being refused
  * @param wholeNames whether every input file is a case of its own, whatever its name ends in
+ * @param ignoringGeometry whether channels of a case are taken voxel by voxel wherever they say that they lie
  */
 public record PredictionJob(
         List<Path> inputs,
@@ -27,7 +28,8 @@ public record PredictionJob(
         boolean continuing,
         boolean overwriting,
         boolean skippingIncomplete,
-        boolean wholeNames) {
+        boolean wholeNames,
+        boolean ignoringGeometry) {
     /** Validates. */
     public PredictionJob {
         inputs = List.copyOf(inputs);
@@ -39,7 +41,7 @@ public record PredictionJob(
 
     /** Creates a job of complete cases that doesn't replace results of other scans. */
     public PredictionJob(List<Path> inputs, PredictionOutput output, boolean continuing) {
-        this(inputs, output, continuing, false, false, false);
+        this(inputs, output, continuing, false, false, false, false);
     }
 
     /** Creates a job that does every case anew. */
@@ -49,17 +51,22 @@ public record PredictionJob(
 
     /** Returns this job with results of other scans replaced, or not. */
     public PredictionJob overwriting(boolean on) {
-        return new PredictionJob(inputs, output, continuing, on, skippingIncomplete, wholeNames);
+        return new PredictionJob(inputs, output, continuing, on, skippingIncomplete, wholeNames, ignoringGeometry);
     }
 
     /** Returns this job with cases left out that lack a file, or refused. */
     public PredictionJob skippingIncomplete(boolean on) {
-        return new PredictionJob(inputs, output, continuing, overwriting, on, wholeNames);
+        return new PredictionJob(inputs, output, continuing, overwriting, on, wholeNames, ignoringGeometry);
     }
 
     /** Returns this job with every input file a case of its own, or not. */
     public PredictionJob withWholeNames(boolean on) {
-        return new PredictionJob(inputs, output, continuing, overwriting, skippingIncomplete, on);
+        return new PredictionJob(inputs, output, continuing, overwriting, skippingIncomplete, on, ignoringGeometry);
+    }
+
+    /** Returns this job with channels of a case taken voxel by voxel wherever they say that they lie, or not. */
+    public PredictionJob ignoringGeometry(boolean on) {
+        return new PredictionJob(inputs, output, continuing, overwriting, skippingIncomplete, wholeNames, on);
     }
 
     /**
@@ -81,7 +88,10 @@ public record PredictionJob(
         if (found.cases().isEmpty()) {
             throw found.refused().values().iterator().next();
         }
-        return new PredictionRun(ensemble, found.cases(), found.refused(), output, continuing, overwriting);
+        List<Case> cases = ignoringGeometry
+                ? found.cases().stream().map(Case::ignoringGeometry).toList()
+                : found.cases();
+        return new PredictionRun(ensemble, cases, found.refused(), output, continuing, overwriting);
     }
 
     /**

@@ -30,9 +30,6 @@ import org.segformer3d.eval.result.Provenance;
  * <p>Safe for use by several threads at once, each with a case of its own; the time a phase took is then the time the thread waited.
  */
 public final class Segmenter implements AutoCloseable {
-    /** Largest distance in voxels between corresponding corners of a case's channels. */
-    public static final double TOLERANCE_VOXELS = 1e-3;
-
     /** A collection takes a tenth of a second, which is little beside the time such a case takes. */
     private static final long LARGE = 3L << 29;
 

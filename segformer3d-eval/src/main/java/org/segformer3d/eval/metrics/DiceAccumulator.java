@@ -115,9 +115,16 @@ public final class DiceAccumulator {
                 .toArray();
     }
 
-    /** Returns the mean over channels of {@link #meanBatch()}, the figure by which the official run chooses its best checkpoint. */
+    /**
+     * Returns the mean over the channels that some truth has, each by its mean over cases, by which the best checkpoint is chosen; NaN
+     * where no truth has any. MONAI's mean counts a channel without truth as 0 instead, see {@link #meanBatch()}.
+     */
     public double mean() {
-        return Arrays.stream(meanBatch()).average().orElseThrow();
+        return spreads().stream()
+                .filter(spread -> spread.counted() > 0)
+                .mapToDouble(Spread::mean)
+                .average()
+                .orElse(Double.NaN);
     }
 
     private static double[] dice(OverlapCounts[] counts) {

@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -26,13 +27,18 @@ import org.segformer3d.data.dataset.DatasetException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.format.VolumeFiles;
+import org.segformer3d.data.io.Remarks;
+import org.segformer3d.data.labels.LabelCensus;
 import org.segformer3d.data.labels.LabelSpec;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.data.volume.VolumeFormatException;
 import org.segformer3d.eval.inference.PredictionOutput;
 import org.segformer3d.eval.result.CaseFailure;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Compares a folder of predicted label volumes with a folder of true ones.
@@ -44,16 +50,32 @@ import org.segformer3d.eval.result.Provenance;
  * @param labels folder of true label volumes
  * @param classes what to score; a class named {@code ignore} isn't scored, the voxels that the truth marks with it count nowhere; without
  *     a class to score, every value other than 0 that occurs is
- * @param cases ids of the cases to compare; empty for all, and then each file needs its partner in the other folder
- * @param resample whether a prediction on another grid than its truth is brought to it (nearest label) instead of being a failure
+ * @param cases ids of the cases to compare; empty for all
+ * @param grids what to do with a prediction on another grid than its truth
+ * @param allowMissing whether a file without its partner in the other folder is left out, named, instead of being a failure
  */
 public record Evaluation(
-        Path predictions, Path labels, List<LabelClass> classes, Optional<List<String>> cases, boolean resample) {
-    /** Largest distance in voxels between corresponding corners of volumes that count as lying in the same place. */
-    public static final double TOLERANCE_VOXELS = 1e-3;
+        Path predictions,
+        Path labels,
+        List<LabelClass> classes,
+        Optional<List<String>> cases,
+        Grids grids,
+        boolean allowMissing) {
+    private static final Logger LOG = LoggerFactory.getLogger(Evaluation.class);
+
+    /** What to do with a prediction that lies on another grid than its truth, as {@link GridMatch} judges it. */
+    public enum Grids {
+        /** It is a failure of its case. */
+        REQUIRED,
+        /** It is brought to the truth's grid, each voxel getting the nearest label. */
+        RESAMPLED,
+        /** It is taken voxel by voxel where the sizes agree, with a warning. */
+        IGNORED
+    }
 
     /** Validates. */
     public Evaluation {
+        Objects.requireNonNull(grids, "grids");
         Objects.requireNonNull(predictions, "predictions");
         Objects.requireNonNull(labels, "labels");
         classes = List.copyOf(classes);
@@ -66,7 +88,7 @@ public record Evaluation(
 
     /** Creates an evaluation of all files, scoring every value other than 0 that occurs. */
     public Evaluation(Path predictions, Path labels) {
-        this(predictions, labels, List.of(), Optional.empty(), false);
+        this(predictions, labels, List.of(), Optional.empty(), Grids.REQUIRED, false);
     }
 
     /** Returns this evaluation with classes to score, the background left out. */
@@ -74,7 +96,7 @@ public record Evaluation(
         List<LabelClass> foreground = newClasses.stream()
                 .filter(one -> !one.values().equals(List.of(0)))
                 .toList();
-        return new Evaluation(predictions, labels, foreground, cases, resample);
+        return new Evaluation(predictions, labels, foreground, cases, grids, allowMissing);
     }
 
     /** Returns this evaluation with the classes of a model, the background left out. */
@@ -102,7 +124,7 @@ public record Evaluation(
             }
         }
         others.add(new LabelClass("ignore", List.copyOf(all)));
-        return new Evaluation(predictions, labels, others, cases, resample);
+        return new Evaluation(predictions, labels, others, cases, grids, allowMissing);
     }
 
     /** Returns the classes that are scored; none where every value that occurs is. */
@@ -119,12 +141,17 @@ public record Evaluation(
 
     /** Returns this evaluation for certain cases only; files of other cases are left alone. */
     public Evaluation forCases(Collection<String> ids) {
-        return new Evaluation(predictions, labels, classes, Optional.of(List.copyOf(ids)), resample);
+        return new Evaluation(predictions, labels, classes, Optional.of(List.copyOf(ids)), grids, allowMissing);
     }
 
-    /** Returns this evaluation with predictions brought to the truth's grid where they lie on another one. */
-    public Evaluation resampling() {
-        return new Evaluation(predictions, labels, classes, cases, true);
+    /** Returns this evaluation with another way to treat predictions on other grids. */
+    public Evaluation with(Grids newGrids) {
+        return new Evaluation(predictions, labels, classes, cases, newGrids, allowMissing);
+    }
+
+    /** Returns this evaluation with files that have no partner left out. */
+    public Evaluation allowingMissing() {
+        return new Evaluation(predictions, labels, classes, cases, grids, true);
     }
 
     /**
@@ -153,18 +180,21 @@ public record Evaluation(
         Map<String, Map<List<Integer>, SurfaceScores>> surfaces = new LinkedHashMap<>();
         Set<String> resampled = new HashSet<>();
         List<CaseFailure> failures = new ArrayList<>();
+        List<CaseFailure> leftOut = new ArrayList<>();
         for (String id : ids) {
             try {
+                if (allowMissing && !(predicted.containsKey(id) && truth.containsKey(id))) {
+                    leftOut.add(new CaseFailure(id, predicted.containsKey(id) ? "has no label" : "has no prediction"));
+                    continue;
+                }
                 Path p = partner(predicted, id, predictions, "prediction");
                 Path t = partner(truth, id, labels, "label");
-                Volume predictedVolume = readLabels(p);
                 Volume truthVolume = readLabels(t);
-                GridMatch match = new GridMatch(predictedVolume.geometry(), truthVolume.geometry());
-                if (!match.matches()) {
-                    if (!resample) {
-                        throw new DatasetException(p, match.difference(t.toString()));
-                    }
-                    predictedVolume = match.resample(predictedVolume);
+                Volume found = readLabels(p);
+                checkLabels(t, truthVolume);
+                checkLabels(p, found);
+                Volume predictedVolume = onGrid(p, found, t, truthVolume);
+                if (grids == Grids.RESAMPLED && !new GridMatch(found.geometry(), truthVolume.geometry()).matches()) {
                     resampled.add(id);
                 }
                 LabelPairs counted = LabelPairs.count(predictedVolume.values(), truthVolume.values());
@@ -175,7 +205,40 @@ public record Evaluation(
                 failures.add(CaseFailure.of(id, e));
             }
         }
-        return summary(pairs, surfaces, voxels, resampled, failures);
+        return summary(pairs, surfaces, voxels, resampled, failures).leavingOut(leftOut);
+    }
+
+    /** Refuses a scan where a label map belongs if each of its values would be scored; names it where only some are. */
+    private void checkLabels(Path file, Volume volume) throws DatasetException {
+        Optional<String> doubt = LabelCensus.of(volume).looksLikeImage();
+        if (doubt.isPresent() && scored().isEmpty()) {
+            throw new DatasetException(
+                    file,
+                    doubt.get() + "; if it is a label map, name the classes to score (--class, --data or --model)");
+        }
+        doubt.ifPresent(remark -> LOG.warn("{}: {}", file, remark));
+    }
+
+    /** Returns a prediction on the truth's grid. */
+    private Volume onGrid(Path file, Volume prediction, Path truthFile, Volume truth) throws DatasetException {
+        GridMatch match = new GridMatch(prediction.geometry(), truth.geometry());
+        if (grids == Grids.RESAMPLED) {
+            return GridMatch.onGrid(file.toString(), prediction, truthFile.toString(), truth.geometry());
+        }
+        try {
+            match.take(file.toString(), truthFile.toString(), grids == Grids.IGNORED)
+                    .ifPresent(remark -> Remarks.once(LOG, remark));
+        } catch (IllegalArgumentException e) {
+            throw new DatasetException(
+                    file,
+                    e.getMessage()
+                            + "; to compare them all the same, let the prediction be resampled (--resample)"
+                            + (match.isOfOneSize()
+                                    ? " or, where the header is wrong and the voxels are right, its geometry be ignored (--ignore-geometry)"
+                                    : ""),
+                    e);
+        }
+        return prediction.withGeometry(truth.geometry());
     }
 
     /** Measures every class of a case, by its values; the volumes needn't be kept for it then. */
@@ -239,7 +302,7 @@ public record Evaluation(
         Map<String, Object> map = Provenance.ofSoftware();
         map.put("predictions", predictions.toString());
         map.put("labels", labels.toString());
-        map.put("resample", resample);
+        map.put("grids", grids.name().toLowerCase(Locale.ROOT));
         Set<Map<String, Object>> makers = new LinkedHashSet<>();
         try (Stream<Path> files = Files.list(predictions)) {
             for (Path file : (Iterable<Path>) files.sorted()::iterator) {

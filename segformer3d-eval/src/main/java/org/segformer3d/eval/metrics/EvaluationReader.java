@@ -77,11 +77,18 @@ final class EvaluationReader {
             cases.add(new CaseScores(
                     (String) one.get("case"), counts, surfaces, voxel, Boolean.TRUE.equals(one.get("resampled"))));
         }
+        // Earlier files leave nothing out.
+        Object leftOut = map.getOrDefault("left_out", List.of());
+        return new EvaluationSummary(
+                classes, cases, failures(map.get("failures")), integers(map.get("unscored_values")), failures(leftOut));
+    }
+
+    private static List<CaseFailure> failures(Object list) {
         List<CaseFailure> failures = new ArrayList<>();
-        for (Map<?, ?> one : maps(map.get("failures"))) {
+        for (Map<?, ?> one : maps(list)) {
             failures.add(new CaseFailure((String) one.get("case"), (String) one.get("reason")));
         }
-        return new EvaluationSummary(classes, cases, failures, integers(map.get("unscored_values")));
+        return failures;
     }
 
     private static List<Map<?, ?>> maps(Object list) {

@@ -9,7 +9,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.function.IntFunction;
+import java.util.stream.IntStream;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.io.AtomicFiles;
 import org.segformer3d.data.io.FileFormatException;
@@ -26,11 +27,19 @@ import org.segformer3d.eval.result.Json;
  * @param cases the cases that could be compared, each with one count per class
  * @param failures the cases that couldn't
  * @param unscoredValues label values that occur but belong to no class
+ * @param leftOut cases of which only one of prediction and label is there, where that was allowed
  */
 public record EvaluationSummary(
-        List<LabelClass> classes, List<CaseScores> cases, List<CaseFailure> failures, List<Integer> unscoredValues) {
+        List<LabelClass> classes,
+        List<CaseScores> cases,
+        List<CaseFailure> failures,
+        List<Integer> unscoredValues,
+        List<CaseFailure> leftOut) {
     static final String FORMAT = "segformer3d-evaluation";
     static final int VERSION = 1;
+
+    /** A table for people; more columns than this nobody can read. */
+    private static final int MOST_COLUMNS = 24;
 
     /** Copies the lists. */
     public EvaluationSummary {
@@ -38,6 +47,32 @@ public record EvaluationSummary(
         cases = List.copyOf(cases);
         failures = List.copyOf(failures);
         unscoredValues = List.copyOf(unscoredValues);
+        leftOut = List.copyOf(leftOut);
+    }
+
+    /** Creates a result that leaves nothing out. */
+    public EvaluationSummary(
+            List<LabelClass> classes,
+            List<CaseScores> cases,
+            List<CaseFailure> failures,
+            List<Integer> unscoredValues) {
+        this(classes, cases, failures, unscoredValues, List.of());
+    }
+
+    EvaluationSummary leavingOut(List<CaseFailure> left) {
+        return new EvaluationSummary(classes, cases, failures, unscoredValues, left);
+    }
+
+    /** Returns in how many cases a score of a class is infinite, and therefore counted in no mean. */
+    public int infinite(Score score, int classIndex) {
+        return score.infinite(cases, classIndex);
+    }
+
+    /** Returns in how many cases a score of any class is infinite, so that its mean over classes leaves that class out. */
+    public int infinite(Score score) {
+        return (int) cases.stream()
+                .filter(one -> IntStream.range(0, classes.size()).anyMatch(c -> score.infinite(List.of(one), c) > 0))
+                .count();
     }
 
     /** Returns the value of one class's score in each case, NaN where it isn't defined. */
@@ -86,60 +121,84 @@ public record EvaluationSummary(
 
     /**
      * Returns Dice as a table for people: a line a case, the worst first, a column a class; then mean ± standard deviation, the mean's
-     * 95 % interval and the median, mean ± standard deviation of the other scores, and the failures.
+     * 95 % interval and the median, mean ± standard deviation of the other scores, each with the number of cases it counts and of those
+     * where it is infinite, and the failures. Of very many classes only the first have a column.
      */
     public String table() {
+        int columns = classes.size() <= MOST_COLUMNS ? classes.size() : MOST_COLUMNS;
         List<List<String>> rows = new ArrayList<>();
         List<String> head = new ArrayList<>(List.of("case, worst first"));
-        classes.forEach(one -> head.add(one.name()));
+        classes.subList(0, columns).forEach(one -> head.add(one.name()));
         head.add("mean");
         rows.add(head);
         for (CaseScores one : worstFirst()) {
             List<String> row = new ArrayList<>(List.of(one.id()));
-            for (int c = 0; c < classes.size(); c++) {
+            for (int c = 0; c < columns; c++) {
                 row.add(number(one.get(Measure.DICE, c)));
             }
             row.add(number(one.mean(Measure.DICE)));
             rows.add(row);
         }
         int ruleBefore = rows.size();
-        rows.add(row("Dice, mean ± std", Measure.DICE, values -> meanAndStd(Spread.of(values))));
-        rows.add(row("95 % interval", Measure.DICE, values -> text(Interval.ofMean(values))));
-        rows.add(row("median", Measure.DICE, values -> number(Spread.of(values).median())));
+        rows.add(row(columns, "Dice, mean ± std (cases)", c -> meanAndStd(Measure.DICE, c)));
+        rows.add(row(columns, "95 % interval", c -> text(Interval.ofMean(of(Measure.DICE, c)))));
         rows.add(row(
-                "cases counted",
-                Measure.DICE,
-                values -> String.valueOf(Spread.of(values).counted())));
+                columns, "median", c -> number(Spread.of(of(Measure.DICE, c)).median())));
+        boolean infinite = false;
         for (Score score : Score.all()) {
             if (score != Measure.DICE) {
-                rows.add(row(score.title(), score, values -> meanAndStd(Spread.of(values))));
+                rows.add(row(columns, score.title(), c -> meanAndStd(score, c)));
+                infinite |= infinite(score) > 0;
             }
         }
         StringBuilder text = new StringBuilder(aligned(rows, ruleBefore, 1));
+        text.append("(n): n of ")
+                .append(cases.size())
+                .append(cases.size() == 1 ? " case is" : " cases are")
+                .append(" counted, those that have the class")
+                .append(
+                        infinite
+                                ? "; +n ∞: n more, where only one of prediction and truth has it, are in no mean\n"
+                                : "\n");
+        if (columns < classes.size()) {
+            text.append(classes.size() - columns).append(" more classes are in evaluation.json (--output or --json)\n");
+        }
         if (!unscoredValues.isEmpty()) {
             text.append("label values that belong to no class: ")
                     .append(unscoredValues)
                     .append('\n');
         }
-        if (!failures.isEmpty()) {
-            text.append(failures.size())
-                    .append(failures.size() == 1 ? " case" : " cases")
-                    .append(" could not be compared:\n");
-            failures.forEach(failure -> text.append("  ")
-                    .append(failure.id())
-                    .append(": ")
-                    .append(failure.reason())
-                    .append('\n'));
-        }
+        append(text, leftOut, "left out");
+        append(text, failures, "could not be compared");
         return text.toString();
     }
 
-    private List<String> row(String name, Score score, Function<double[], String> cell) {
-        List<String> row = new ArrayList<>(List.of(name));
-        for (int c = 0; c < classes.size(); c++) {
-            row.add(cell.apply(values(score, c)));
+    private static void append(StringBuilder text, List<CaseFailure> list, String what) {
+        if (list.isEmpty()) {
+            return;
         }
-        row.add(cell.apply(means(score)));
+        text.append(list.size())
+                .append(list.size() == 1 ? " case " : " cases ")
+                .append(what)
+                .append(":\n");
+        list.forEach(one -> text.append("  ")
+                .append(one.id())
+                .append(": ")
+                .append(one.reason())
+                .append('\n'));
+    }
+
+    /** Returns a score's value in each case: of a class, or, for the number of classes, its mean over classes. */
+    private double[] of(Score score, int classIndex) {
+        return classIndex < classes.size() ? values(score, classIndex) : means(score);
+    }
+
+    private List<String> row(int columns, String name, IntFunction<String> cell) {
+        List<String> row = new ArrayList<>(List.of(name));
+        for (int c = 0; c < columns; c++) {
+            row.add(cell.apply(c));
+        }
+        row.add(cell.apply(classes.size()));
         return row;
     }
 
@@ -173,8 +232,11 @@ public record EvaluationSummary(
         return text.toString();
     }
 
-    private static String meanAndStd(Spread spread) {
-        return spread.counted() == 0 ? "–" : number(spread.mean()) + " ± " + number(spread.std());
+    private String meanAndStd(Score score, int classIndex) {
+        Spread spread = Spread.of(of(score, classIndex));
+        int infinite = classIndex < classes.size() ? infinite(score, classIndex) : infinite(score);
+        return (spread.counted() == 0 ? "–" : number(spread.mean()) + " ± " + number(spread.std())) + " ("
+                + spread.counted() + (infinite == 0 ? "" : " +" + infinite + " ∞") + ")";
     }
 
     static String number(double value) {
@@ -197,13 +259,16 @@ public record EvaluationSummary(
             one.put("values", classes.get(c).values());
             one.put("both_empty", bothEmpty(c));
             for (Score score : Score.all()) {
-                one.put(score.key(), spreadMap(values(score, c)));
+                Map<String, Object> spread = spreadMap(values(score, c));
+                spread.put("infinite", infinite(score, c));
+                one.put(score.key(), spread);
             }
             classMaps.add(one);
         }
         Map<String, Object> overall = new LinkedHashMap<>();
         for (Score score : Score.all()) {
             Map<String, Object> spread = spreadMap(means(score));
+            spread.put("infinite", infinite(score));
             spread.put("mean_of_classes", orNull(meanOfClasses(score)));
             overall.put(score.key(), spread);
         }
@@ -214,6 +279,9 @@ public record EvaluationSummary(
         List<Map<String, Object>> failed = new ArrayList<>();
         failures.forEach(failure -> failed.add(Map.of("case", failure.id(), "reason", failure.reason())));
         map.put("failures", failed);
+        List<Map<String, Object>> left = new ArrayList<>();
+        leftOut.forEach(one -> left.add(Map.of("case", one.id(), "reason", one.reason())));
+        map.put("left_out", left);
         map.put("unscored_values", unscoredValues);
         map.put("provenance", provenance);
         return map;
@@ -309,7 +377,8 @@ public record EvaluationSummary(
      * interval over cases. The class {@code mean} is the mean over classes of each case.
      */
     public String summaryCsv() {
-        StringBuilder text = new StringBuilder("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined\n");
+        StringBuilder text =
+                new StringBuilder("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined,infinite\n");
         for (int c = 0; c <= classes.size(); c++) {
             for (Score score : Score.all()) {
                 double[] values = c < classes.size() ? values(score, c) : means(score);
@@ -326,6 +395,8 @@ public record EvaluationSummary(
                         .append(spread.counted())
                         .append(',')
                         .append(spread.skipped())
+                        .append(',')
+                        .append(c < classes.size() ? infinite(score, c) : infinite(score))
                         .append('\n');
             }
         }

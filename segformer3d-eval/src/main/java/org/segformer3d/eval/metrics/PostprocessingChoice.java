@@ -16,13 +16,17 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import org.segformer3d.data.dataset.CaseReader;
 import org.segformer3d.data.dataset.DatasetException;
+import org.segformer3d.data.io.Remarks;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.labels.Region;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Volume;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.postprocessing.PostprocessingStep;
 import org.segformer3d.eval.result.Json;
 import org.segformer3d.eval.result.Provenance;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Which steps of postprocessing help, found on predictions of validation cases whose truth is known.
@@ -156,10 +160,13 @@ public record PostprocessingChoice(
 
     /** The search under way. */
     private static final class Search {
+        private static final Logger LOG = LoggerFactory.getLogger(PostprocessingChoice.class);
+
         private final Map<String, Path> predicted;
         private final Map<String, Path> truth;
         private final List<Region> regions;
         private final Set<Integer> ignored;
+        private final boolean ignoresGeometry;
         private final List<PostprocessingStep> taken = new ArrayList<>();
 
         Search(Evaluation evaluation, LabelSpec spec) throws IOException {
@@ -170,6 +177,7 @@ public record PostprocessingChoice(
             }
             this.regions = spec.regions().subList(spec.mode() == LabelSpec.Mode.SOFTMAX ? 1 : 0, spec.channels());
             this.ignored = Set.copyOf(spec.ignored());
+            this.ignoresGeometry = evaluation.grids() == Evaluation.Grids.IGNORED;
             if (predicted.isEmpty()) {
                 throw new DatasetException(evaluation.predictions(), "found none of the cases asked for");
             }
@@ -260,10 +268,14 @@ public record PostprocessingChoice(
                 Path truthFile = truth.get(one.getKey());
                 Volume found = CaseReader.read(one.getValue()).asLabels();
                 Volume expected = CaseReader.read(truthFile).asLabels();
-                GridMatch match = new GridMatch(found.geometry(), expected.geometry());
-                if (!match.matches()) {
-                    throw new DatasetException(one.getValue(), match.difference(truthFile.toString()));
+                try {
+                    new GridMatch(found.geometry(), expected.geometry())
+                            .take(one.getValue().toString(), truthFile.toString(), ignoresGeometry)
+                            .ifPresent(remark -> Remarks.once(LOG, remark));
+                } catch (IllegalArgumentException e) {
+                    throw new DatasetException(one.getValue(), e.getMessage(), e);
                 }
+                found = found.withGeometry(expected.geometry());
                 LabelPairs pairs = LabelPairs.count(
                         PostprocessingStep.applyAll(steps, found).values(), expected.values());
                 for (int c = 0; c < sums.length; c++) {

@@ -22,6 +22,17 @@ public sealed interface Score permits Measure, SurfaceMeasure {
      */
     double of(CaseScores scores, int classIndex);
 
+    /**
+     * Returns in how many cases the score of a class is infinite, and therefore in no mean: a distance where only one of prediction and
+     * truth has the class.
+     *
+     * @param cases the cases
+     * @param classIndex which of the evaluation's classes
+     */
+    default int infinite(List<CaseScores> cases, int classIndex) {
+        return 0;
+    }
+
     /** Returns all scores in the order of files: overlap first. */
     static List<Score> all() {
         return Stream.<Score>concat(Stream.of(Measure.values()), Stream.of(SurfaceMeasure.values()))

@@ -1,5 +1,6 @@
 package org.segformer3d.eval.metrics;
 
+import java.util.List;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
 
@@ -47,6 +48,17 @@ public enum SurfaceMeasure implements Score {
     @Override
     public String title() {
         return title;
+    }
+
+    @Override
+    public int infinite(List<CaseScores> cases, int classIndex) {
+        return (int) cases.stream()
+                .filter(one -> Double.isNaN(of(one, classIndex)))
+                .filter(one -> {
+                    OverlapCounts counts = one.counts().get(classIndex);
+                    return (counts.truth() == 0) != (counts.predicted() == 0);
+                })
+                .count();
     }
 
     @Override

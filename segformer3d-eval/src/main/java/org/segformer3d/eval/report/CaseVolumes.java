@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.segformer3d.data.dataset.CaseReader;
+import org.segformer3d.data.volume.GridMatch;
 import org.segformer3d.data.volume.Volume;
-import org.segformer3d.eval.metrics.GridMatch;
 
 /** A case's scan, channel by channel, and labels on the truth's grid; there are no channels where the scan isn't at hand. */
 record CaseVolumes(List<Volume> channels, Volume truth, Volume prediction) {
@@ -24,10 +24,15 @@ record CaseVolumes(List<Volume> channels, Volume truth, Volume prediction) {
         for (Path file : one.images()) {
             Volume image = CaseReader.read(file);
             for (int c = 0; c < image.channels(); c++) {
-                channels.add(GridMatch.onGrid(image.channel(c), truth.geometry()));
+                channels.add(GridMatch.onGrid(
+                        file.toString(), image.channel(c), one.truth().toString(), truth.geometry()));
             }
         }
-        return new CaseVolumes(channels, truth, GridMatch.onGrid(prediction, truth.geometry()));
+        return new CaseVolumes(
+                channels,
+                truth,
+                GridMatch.onGrid(
+                        one.prediction().toString(), prediction, one.truth().toString(), truth.geometry()));
     }
 
     /** Returns the first channel, which slices show. */

@@ -197,6 +197,12 @@ public record HtmlReport(
             scores.failures().forEach(one -> failures.put(one.id(), one.reason()));
             page.append(Html.rows(failures));
         }
+        if (!scores.leftOut().isEmpty()) {
+            page.append("<h3>Cases left out</h3>\n");
+            Map<String, String> leftOut = new LinkedHashMap<>();
+            scores.leftOut().forEach(one -> leftOut.put(one.id(), one.reason()));
+            page.append(Html.rows(leftOut));
+        }
         if (!scores.unscoredValues().isEmpty()) {
             page.append("<p class=\"quiet\">Label values that belong to no class: ")
                     .append(Html.escape(scores.unscoredValues()))
@@ -238,12 +244,23 @@ public record HtmlReport(
                     .append("</td>");
             for (Score score : SHOWN) {
                 Spread other = Spread.of(c < classes ? scores.values(score, c) : scores.means(score));
-                page.append("<td>").append(withSpread(other, decimals(score))).append("</td>");
+                int infinite = c < classes ? scores.infinite(score, c) : scores.infinite(score);
+                page.append("<td>")
+                        .append(withSpread(other, decimals(score)))
+                        .append(counts(other, spread, infinite))
+                        .append("</td>");
             }
             page.append("</tr>");
         }
         page.append(
-                "</tbody></table></div>\n<p class=\"quiet\" style=\"margin-top:.5rem\">Means over cases, ± standard deviation.</p>\n");
+                "</tbody></table></div>\n<p class=\"quiet\" style=\"margin-top:.5rem\">Means over the cases that have the class, ± standard deviation. Where another number of them is counted than for Dice, it stands in brackets; of ∞ cases only one of prediction and truth has the class, so that no mean counts them.</p>\n");
+    }
+
+    /** Returns how many cases a score counts where they aren't those that Dice counts. */
+    private static String counts(Spread spread, Spread dice, int infinite) {
+        return spread.counted() == dice.counted() && infinite == 0
+                ? ""
+                : " <small>(" + spread.counted() + (infinite == 0 ? "" : " +" + infinite + " ∞") + ")</small>";
     }
 
     private static String heading(Score score) {

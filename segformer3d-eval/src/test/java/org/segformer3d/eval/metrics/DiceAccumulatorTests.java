@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -44,12 +45,26 @@ class DiceAccumulatorTests {
             assertThat(dice.meanBatch()[c]).isEqualTo(means.get(c).asDouble(), within(1e-6));
             sum += means.get(c).asDouble();
         }
-        assertThat(dice.mean()).isEqualTo(sum / 3, within(1e-6));
+        // MONAI counts the channel that no truth has as 0; the mean here leaves it out.
+        assertThat(Arrays.stream(dice.meanBatch()).sum() / 3).isEqualTo(sum / 3, within(1e-6));
+        long present = dice.spreads().stream().filter(one -> one.counted() > 0).count();
+        assertThat(dice.mean()).isEqualTo(sum / present, within(1e-6));
     }
 
     private static HostTensor sample(HostTensor batch, int n) {
         int bytes = 3 * 8 * 8 * 8;
         return HostTensor.wrap(DType.UINT8, batch.bytes().slice(n * bytes, bytes), 3, 8, 8, 8);
+    }
+
+    @Test
+    void leaves_channels_that_no_truth_has_out_of_the_mean_where_monai_counts_zero() {
+        DiceAccumulator dice = new DiceAccumulator(List.of("a", "nowhere"));
+        dice.add("1", HALF, ABSENT);
+        dice.add("2", HALF, INVENTED);
+
+        assertThat(dice.meanBatch()).containsExactly(0.5, 0);
+        assertThat(dice.mean()).isEqualTo(0.5);
+        assertThat(new DiceAccumulator(List.of("a")).mean()).isNaN();
     }
 
     @Test

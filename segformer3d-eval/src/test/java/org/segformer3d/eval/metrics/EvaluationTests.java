@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
@@ -28,6 +29,7 @@ import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.volume.Affine;
 import org.segformer3d.data.volume.Geometry;
 import org.segformer3d.data.volume.Volume;
+import org.segformer3d.eval.metrics.Evaluation.Grids;
 import org.segformer3d.eval.result.CaseFailure;
 
 class EvaluationTests {
@@ -246,38 +248,38 @@ class EvaluationTests {
         void name_both_values_of_what_differs() throws IOException {
             threeCases();
             write(predictions, "a", Geometry.of(new Grid(2, 4, 1), ROW.affine()), new int[8]);
-            write(predictions, "b", Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.01, 0, 0)), new int[8]);
+            write(predictions, "b", Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.6, 0, 0)), new int[8]);
             EvaluationSummary summary = evaluation().run();
             assertThat(summary.cases()).extracting(CaseScores::id).containsExactly("c");
             assertThat(summary.failures().get(0).reason())
                     .contains("found 2×4×1 voxels, expected 8×1×1", predictions.toString(), labels.toString());
             assertThat(summary.failures().get(1).reason())
                     .contains(
-                            "found origin [0.01 0.0 0.0] mm, expected [0.0 0.0 0.0] mm as in " + labels,
-                            "corners lie up to 0.0100 voxels apart, at most 0.001 are allowed")
+                            "found origin [0.6 0.0 0.0] mm, expected [0.0 0.0 0.0] mm as in " + labels,
+                            "corners lie up to 0.6 voxels apart, at most 0.5 are allowed")
                     .doesNotContain("spacing", "axes");
         }
 
         @Test
         void name_spacings_and_directions_too() throws IOException {
             threeCases();
-            write(predictions, "a", Geometry.of(ROW.size(), Affine.scaling(1.001, 2, 5)), new int[8]);
+            write(predictions, "a", Geometry.of(ROW.size(), Affine.scaling(1.1, 2, 5)), new int[8]);
             write(predictions, "b", Geometry.of(ROW.size(), Affine.scaling(-1, 2, 5)), new int[8]);
             EvaluationSummary summary = evaluation().run();
             assertThat(summary.failures().get(0).reason())
-                    .contains("found spacing [1.001 2.0 5.0] mm, expected [1.0 2.0 5.0] mm")
+                    .contains("found spacing [1.1 2.0 5.0] mm, expected [1.0 2.0 5.0] mm")
                     .doesNotContain("origin", "axes");
             assertThat(summary.failures().get(1).reason())
                     .contains("found axes LAS ([-1.0 0.0 0.0], ", "expected RAS ([1.0 0.0 0.0], ");
         }
 
         @Test
-        void do_not_include_what_lies_within_a_thousandth_of_a_voxel() throws IOException {
+        void do_not_include_what_lies_within_half_a_voxel() throws IOException {
             threeCases();
             write(
                     predictions,
                     "b",
-                    Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.0009, 0, 0)),
+                    Geometry.of(ROW.size(), ROW.affine().translatedVoxels(0.4, 0, 0)),
                     1,
                     0,
                     0,
@@ -296,11 +298,57 @@ class EvaluationTests {
             write(predictions, "a", fine, 9, 9, 9, 9, 1, 1, 1, 1, 0, 0, 2, 2);
             write(labels, "a", ROW, 1, 1, 0, 2, 0, 0, 0, 2);
             assertThat(evaluation().run().failures()).hasSize(1);
-            EvaluationSummary summary = evaluation().resampling().run();
+            EvaluationSummary summary = evaluation().with(Grids.RESAMPLED).run();
             assertThat(summary.failures()).isEmpty();
             assertThat(summary.cases().get(0).resampled()).isTrue();
             assertThat(summary.cases().get(0).counts())
                     .containsExactly(new OverlapCounts(2, 0, 0, 6), new OverlapCounts(1, 0, 1, 6));
+        }
+
+        @Test
+        void are_compared_voxel_by_voxel_when_the_geometry_is_to_be_ignored() throws IOException {
+            write(predictions, "a", Geometry.of(ROW.size(), Affine.scaling(7, 7, 7)), 1, 1, 0, 0, 0, 0, 0, 0);
+            write(labels, "a", ROW, 1, 1, 0, 0, 0, 0, 0, 0);
+            write(predictions, "b", Geometry.of(new Grid(2, 4, 1), ROW.affine()), new int[8]);
+            write(labels, "b", ROW, new int[8]);
+
+            EvaluationSummary summary = evaluation().with(Grids.IGNORED).run();
+
+            assertThat(summary.cases()).extracting(CaseScores::id).containsExactly("a");
+            assertThat(summary.cases().get(0).get(Measure.DICE, 0)).isEqualTo(1);
+            assertThat(summary.cases().get(0).truthMillilitres(0)).isEqualTo(0.02);
+            assertThat(summary.failures().get(0).reason()).contains("2×4×1");
+        }
+
+        @Test
+        void are_left_out_and_named_where_a_partner_may_be_missing() throws IOException {
+            threeCases();
+            write(labels, "onlyLabel", ROW, new int[8]);
+            write(predictions, "onlyPrediction", ROW, new int[8]);
+
+            EvaluationSummary summary = evaluation().allowingMissing().run();
+
+            assertThat(summary.failures()).isEmpty();
+            assertThat(summary.leftOut())
+                    .containsExactly(
+                            new CaseFailure("onlyLabel", "has no prediction"),
+                            new CaseFailure("onlyPrediction", "has no label"));
+            assertThat(summary.table()).contains("2 cases left out:\n  onlyLabel: has no prediction\n");
+        }
+
+        @Test
+        void include_scans_where_label_maps_belong() throws IOException {
+            Grid size = new Grid(10, 10, 10);
+            int[] noise = new Random(5).ints(1000, 0, 400).toArray();
+            write(predictions, "scan", Geometry.of(size, Affine.IDENTITY), noise);
+            write(labels, "scan", Geometry.of(size, Affine.IDENTITY), new int[1000]);
+
+            assertThat(evaluation().run().failures().get(0).reason())
+                    .contains("predictions", "scan.nii.gz", "looks like an image");
+            EvaluationSummary named =
+                    evaluation().scoring(List.of(LabelClass.of(1, "organ"))).run();
+            assertThat(named.cases()).hasSize(1);
+            assertThat(named.classes()).hasSize(1);
         }
 
         @Test
@@ -345,28 +393,28 @@ class EvaluationTests {
         void is_a_table_for_people() throws IOException {
             threeCases();
             assertThat(evaluation().run().table()).isEqualTo("""
-                            case, worst first                          1                 2              mean
-                            ──────────────────────────  ────────────────  ────────────────  ────────────────
-                            c                                     0.0000                 –            0.0000
-                            a                                     0.8000            0.6667            0.7333
-                            b                                     1.0000                 –            1.0000
-                            ──────────────────────────  ────────────────  ────────────────  ────────────────
-                            Dice, mean ± std             0.6000 ± 0.4320   0.6667 ± 0.0000   0.5778 ± 0.4228
-                            95 % interval                0.0000 – 1.0000                 –   0.0000 – 1.0000
-                            median                                0.8000            0.6667            0.7333
-                            cases counted                              3                 1                 3
-                            IoU                          0.5556 ± 0.4157   0.5000 ± 0.0000   0.5278 ± 0.4101
-                            sensitivity                  0.6667 ± 0.4714   0.5000 ± 0.0000   0.5833 ± 0.4249
-                            specificity                  0.9444 ± 0.0786   0.9167 ± 0.1179   0.9306 ± 0.0520
-                            precision                    0.8333 ± 0.1667   0.5000 ± 0.5000   0.6111 ± 0.4374
-                            relative volume difference  -0.1667 ± 0.6236  -0.5000 ± 0.0000  -0.3333 ± 0.4714
-                            HD mm                        0.5000 ± 0.5000   2.0000 ± 0.0000   0.7500 ± 0.7500
-                            HD95 mm                      0.4500 ± 0.4500   1.8500 ± 0.0000   0.6875 ± 0.6875
-                            HD95 directed mm             0.4500 ± 0.4500   0.0000 ± 0.0000   0.2250 ± 0.2250
-                            ASD mm                       0.1667 ± 0.1667   0.0000 ± 0.0000   0.0833 ± 0.0833
-                            ASSD mm                      0.1000 ± 0.1000   0.5000 ± 0.0000   0.1750 ± 0.1750
-                            NSD 1 mm                     0.6667 ± 0.4714   0.4167 ± 0.4167   0.6389 ± 0.4530
-                            NSD 2 mm                     0.6667 ± 0.4714   0.5000 ± 0.5000   0.6667 ± 0.4714
+                            case, worst first                                  1                         2                      mean
+                            ──────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────
+                            c                                             0.0000                         –                    0.0000
+                            a                                             0.8000                    0.6667                    0.7333
+                            b                                             1.0000                         –                    1.0000
+                            ──────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────
+                            Dice, mean ± std (cases)         0.6000 ± 0.4320 (3)       0.6667 ± 0.0000 (1)       0.5778 ± 0.4228 (3)
+                            95 % interval                        0.0000 – 1.0000                         –           0.0000 – 1.0000
+                            median                                        0.8000                    0.6667                    0.7333
+                            IoU                              0.5556 ± 0.4157 (3)       0.5000 ± 0.0000 (1)       0.5278 ± 0.4101 (3)
+                            sensitivity                      0.6667 ± 0.4714 (3)       0.5000 ± 0.0000 (1)       0.5833 ± 0.4249 (3)
+                            specificity                      0.9444 ± 0.0786 (3)       0.9167 ± 0.1179 (3)       0.9306 ± 0.0520 (3)
+                            precision                        0.8333 ± 0.1667 (2)       0.5000 ± 0.5000 (2)       0.6111 ± 0.4374 (3)
+                            relative volume difference      -0.1667 ± 0.6236 (3)      -0.5000 ± 0.0000 (1)      -0.3333 ± 0.4714 (3)
+                            HD mm                       0.5000 ± 0.5000 (2 +1 ∞)  2.0000 ± 0.0000 (1 +1 ∞)  0.7500 ± 0.7500 (2 +1 ∞)
+                            HD95 mm                     0.4500 ± 0.4500 (2 +1 ∞)  1.8500 ± 0.0000 (1 +1 ∞)  0.6875 ± 0.6875 (2 +1 ∞)
+                            HD95 directed mm            0.4500 ± 0.4500 (2 +1 ∞)  0.0000 ± 0.0000 (1 +1 ∞)  0.2250 ± 0.2250 (2 +1 ∞)
+                            ASD mm                      0.1667 ± 0.1667 (2 +1 ∞)  0.0000 ± 0.0000 (1 +1 ∞)  0.0833 ± 0.0833 (2 +1 ∞)
+                            ASSD mm                     0.1000 ± 0.1000 (2 +1 ∞)  0.5000 ± 0.0000 (1 +1 ∞)  0.1750 ± 0.1750 (2 +1 ∞)
+                            NSD 1 mm                         0.6667 ± 0.4714 (3)       0.4167 ± 0.4167 (2)       0.6389 ± 0.4530 (3)
+                            NSD 2 mm                         0.6667 ± 0.4714 (3)       0.5000 ± 0.5000 (2)       0.6667 ± 0.4714 (3)
+                            (n): n of 3 cases are counted, those that have the class; +n ∞: n more, where only one of prediction and truth has it, are in no mean
                             """);
         }
 
@@ -436,8 +484,8 @@ class EvaluationTests {
                     .containsExactly("c", "c", "c", "a", "a", "b", "b");
             assertThat(Files.readAllLines(folder.resolve("summary.csv")))
                     .hasSize(1 + 3 * Score.all().size())
-                    .startsWith("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined")
-                    .anyMatch(line -> line.startsWith("1,dice,0.6") && line.endsWith(",0.0,1.0,3,0"));
+                    .startsWith("class,score,mean,std,median,ci95_low,ci95_high,counted,undefined,infinite")
+                    .anyMatch(line -> line.startsWith("1,dice,0.6") && line.endsWith(",0.0,1.0,3,0,0"));
         }
 
         @Test

@@ -1,5 +1,6 @@
 package org.segformer3d.train.config;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -10,6 +11,7 @@ import java.util.OptionalInt;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.data.dataset.DatasetLayout;
+import org.segformer3d.data.dataset.IncompleteCases;
 import org.segformer3d.data.dataset.LabelClass;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.labels.LabelSpec;
@@ -34,6 +36,7 @@ import org.segformer3d.data.transform.RandomTransform;
  * @param plan where the plan comes from that preprocessing, patch and batch are to follow, empty when there is none (any more)
  * @param planMemory bytes that a training step may take in a plan that is made
  * @param labels what the channels mean
+ * @param ignoresGeometry whether the files of a case are taken voxel by voxel wherever they say that they lie
  * @param cached whether prepared cases stay in memory
  * @param cacheFolder folder that keeps prepared cases from run to run, empty for none
  * @param batchSize patches in a batch; for the brats types cases, each with all its patches
@@ -56,6 +59,7 @@ public record DatasetSettings(
         Optional<PlanSettings> plan,
         long planMemory,
         LabelSettings labels,
+        boolean ignoresGeometry,
         boolean cached,
         Optional<Path> cacheFolder,
         int batchSize,
@@ -222,12 +226,40 @@ public record DatasetSettings(
                         "softmax".equals(map.get("mode")),
                         map.containsKey("regions") ? Optional.of(LabelSpec.fromMap(map)) : Optional.empty(),
                         LabelSpec.ignored("labels.ignore", map.get("ignore"))),
+                values.bool(d + "ignore_geometry"),
                 values.bool(d + "cache"),
                 values.optionalPath(d + "cache_dir"),
                 values.integer(loader + "batch_size"),
                 values.bool(loader + "shuffle"),
                 values.integer(loader + "num_workers"),
                 values.bool(loader + "drop_last"));
+    }
+
+    /**
+     * Reads a data set's folder as the settings say: incomplete cases stop it or are left out, and files' geometry counts or doesn't.
+     *
+     * @param folder its folder, never {@code null}; for the official types one with dataset.json
+     * @throws IOException when it can't be read, or cases are incomplete that mustn't be
+     */
+    public SegmentationDataset read(Path folder) throws IOException {
+        return withGeometry(skipsIncomplete ? layout().readComplete(folder) : layout().read(folder));
+    }
+
+    /**
+     * Reads the complete cases of a data set's folder, as {@link #read(Path)} does otherwise.
+     *
+     * @param incomplete told the others
+     */
+    public SegmentationDataset read(Path folder, IncompleteCases incomplete) throws IOException {
+        return withGeometry(layout().read(folder, incomplete));
+    }
+
+    private DatasetLayout layout() {
+        return type.isOfficial() ? DatasetLayout.FOLDERS : type.layout();
+    }
+
+    private SegmentationDataset withGeometry(SegmentationDataset dataset) {
+        return ignoresGeometry ? dataset.ignoringGeometry() : dataset;
     }
 
     private static PreprocessingSpec preprocessing(Object found, Type type) {

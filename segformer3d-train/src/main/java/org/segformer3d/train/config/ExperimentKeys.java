@@ -413,6 +413,12 @@ final class ExperimentKeys {
                         + " with `regions`, or a `preset`; with `ignore`, a value whose voxels count nowhere; see below. null: sigmoid, with brats… the preset of that name.",
                 Map.of(),
                 ExperimentKeys::labels));
+        add(bool(
+                d + "ignore_geometry",
+                false,
+                false,
+                "Whether channels and label of a case are taken voxel by voxel wherever their files say that they lie, so long as"
+                        + " sizes agree; false: corners more than half a voxel apart stop the training."));
         add(bool(d + "cache", true, false, "Whether preprocessed cases stay in memory."));
         add(path(
                 d + "cache_dir",

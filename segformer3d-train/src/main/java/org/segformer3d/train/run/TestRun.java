@@ -19,6 +19,7 @@ import org.segformer3d.eval.inference.SegmentationRequest;
 import org.segformer3d.eval.inference.Segmenter;
 import org.segformer3d.eval.metrics.CaseScores;
 import org.segformer3d.eval.metrics.Evaluation;
+import org.segformer3d.eval.metrics.Evaluation.Grids;
 import org.segformer3d.eval.metrics.EvaluationSummary;
 import org.segformer3d.eval.metrics.Measure;
 import org.segformer3d.train.run.ProgressListener.Validating;
@@ -78,7 +79,8 @@ record TestRun(List<Case> cases, Path root, Path folder, boolean test, String en
         boolean together = DatasetLayout.of(root) == DatasetLayout.FOLDERS;
         Path labels = together ? cases.get(0).label().orElseThrow().getParent() : root;
         return new Evaluation(folder.resolve("predictions"), labels)
-                .forCases(cases.stream().map(Case::id).toList());
+                .forCases(cases.stream().map(Case::id).toList())
+                .with(cases.stream().anyMatch(Case::ignoresGeometry) ? Grids.IGNORED : Grids.REQUIRED);
     }
 
     /** Returns the scores as a run's outcome has them. */

@@ -114,14 +114,12 @@ record TrainingData(
 
     /** Returns the data set of any type but the official ones. */
     static SegmentationDataset dataset(DatasetSettings settings) throws IOException {
-        return settings.skipsIncomplete()
-                ? settings.type().layout().readComplete(root(settings))
-                : settings.type().layout().read(root(settings));
+        return settings.read(root(settings));
     }
 
     /** Returns the complete cases of a data set of any type but the official ones. */
     static SegmentationDataset dataset(DatasetSettings settings, IncompleteCases incomplete) throws IOException {
-        return settings.type().layout().read(root(settings), incomplete);
+        return settings.read(root(settings), incomplete);
     }
 
     private static Path root(DatasetSettings settings) {

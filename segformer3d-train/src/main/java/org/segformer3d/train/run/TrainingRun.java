@@ -36,6 +36,7 @@ import org.segformer3d.data.loading.Epoch;
 import org.segformer3d.data.loading.LoaderSpec;
 import org.segformer3d.data.loading.PatchLoader;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
+import org.segformer3d.data.transform.RandomTransform;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.inference.Blend;
 import org.segformer3d.eval.inference.Ensemble;
@@ -604,16 +605,25 @@ final class TrainingRun implements AutoCloseable {
             }
             pace.validated(System.nanoTime() - start);
         }
-        boolean best = result != null
+        OptionalDouble dice = result == null || Double.isNaN(result.mean())
+                ? OptionalDouble.empty()
+                : OptionalDouble.of(result.mean());
+        if (result != null && dice.isEmpty()) {
+            options.listener()
+                    .message(
+                            "epoch " + (epoch + 1)
+                                    + ": no validation case has any of the classes, so there is no Dice to choose the best weights by");
+        }
+        boolean best = dice.isPresent()
                 && (position.best().isEmpty()
-                        || result.mean() >= position.best().getAsDouble());
+                        || dice.getAsDouble() >= position.best().getAsDouble());
         EpochRecord record = new EpochRecord(
                 epoch,
                 position.steps(),
                 rate,
                 position.lossSum() / Math.max(1, position.batches()),
                 validationLoss,
-                result == null ? OptionalDouble.empty() : OptionalDouble.of(result.mean()),
+                dice,
                 result == null ? Map.of() : result.perClass(),
                 averagedWeights != null,
                 best,
@@ -796,6 +806,9 @@ final class TrainingRun implements AutoCloseable {
             map.put(ModelBundle.CHANNELS, data.channels());
         }
         map.put(ModelBundle.FILE_ENDING, data.resultEnding());
+        map.put(
+                ModelBundle.MIRRORED_AXES,
+                RandomTransform.mirroredAxes(config.dataset().augmentation()));
         map.put("training_cases", data.split().train());
         map.put("processes", team.size());
         return map;

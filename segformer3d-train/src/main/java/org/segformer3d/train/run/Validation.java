@@ -22,7 +22,7 @@ import org.segformer3d.train.run.ProgressListener.Validating;
 
 /**
  * Validates a model as the official run does: sliding window over each prepared case, Dice per channel, mean over cases whose truth has
- * the channel, mean over channels.
+ * the channel, mean over the channels that any truth has. (The official run counts a channel without truth as 0, as MONAI does.)
  *
  * <p>Of exclusive classes the background is left out.
  *
@@ -34,7 +34,7 @@ record Validation(CaseSource cases, LabelSpec labels, InferenceSpec inference) {
     /**
      * What a validation found.
      *
-     * @param mean mean over channels
+     * @param mean mean over the channels that any case has, NaN where no case has one
      * @param perClass mean over cases by name, NaN where no case has the class
      */
     record Result(double mean, Map<String, Double> perClass) {}
