@@ -70,13 +70,14 @@ NI void par(Call *c, i64 n, Item run, void *context) {
     }
 }
 
-/* What a pool's thread (1, 2, …) does: helps until there was nothing to do for `spins` looks. Returns whether the pool is closed.
-   Thread t helps only while callers and helpers together are at most `threads`: four callers on two processors get none. */
+/* What a pool's thread (1, 2, …) does: helps until there was nothing to do for `spins` looks, or until callers and helpers together would be
+   more than `threads`: four callers on two processors get none, and none spins beside them. Returns whether the pool is closed. */
 NI i64 pool_help(Pool *p, int thread, i64 spins) {
     for (i64 s = 0; s < spins; s++) {
         if (__atomic_load_n(&p->quit, __ATOMIC_ACQUIRE)) return 1;
         i64 callers = __atomic_load_n(&p->callers, __ATOMIC_ACQUIRE);
-        if (callers > 0 && callers + thread <= p->threads)
+        if (callers + thread > p->threads) return 0;
+        if (callers > 0)
             for (i64 i = 0; i < p->threads; i++)
                 if (call_work(&p->calls[i], thread)) { s = 0; break; }
         PAUSE;

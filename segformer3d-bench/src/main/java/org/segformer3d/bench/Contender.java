@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
@@ -48,7 +49,7 @@ public final class Contender {
                     System.out.println("written");
                 } else {
                     long start = System.nanoTime();
-                    logits = model.predict(input);
+                    logits = model.predict(input, Optional.of(logits));
                     System.out.println((System.nanoTime() - start) / 1e6);
                 }
             }

@@ -71,34 +71,32 @@ record Matrix(int rows, int columns, double[] values) {
         return turned;
     }
 
-    /** Returns the matrix with column j multiplied by factors[j]. */
-    Matrix scaledColumns(double[] factors) {
-        Matrix scaled = zeros(rows, columns);
+    /** Multiplies column j by factors[j], in place: copies of whole weights are what loading takes memory for. */
+    Matrix scaleColumns(double[] factors) {
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < columns; j++) {
-                scaled.values[i * columns + j] = values[i * columns + j] * factors[j];
+                values[i * columns + j] *= factors[j];
             }
         }
-        return scaled;
+        return this;
     }
 
-    /** Returns the matrix with row i multiplied by factors[i]. */
-    Matrix scaledRows(double[] factors) {
-        Matrix scaled = zeros(rows, columns);
+    /** Multiplies row i by factors[i], in place. */
+    Matrix scaleRows(double[] factors) {
         for (int i = 0; i < rows; i++) {
             for (int j = 0; j < columns; j++) {
-                scaled.values[i * columns + j] = values[i * columns + j] * factors[i];
+                values[i * columns + j] *= factors[i];
             }
         }
-        return scaled;
+        return this;
     }
 
-    Matrix scaled(double factor) {
-        Matrix scaled = zeros(rows, columns);
+    /** Multiplies everything, in place. */
+    Matrix scale(double factor) {
         for (int i = 0; i < values.length; i++) {
-            scaled.values[i] = values[i] * factor;
+            values[i] *= factor;
         }
-        return scaled;
+        return this;
     }
 
     /** Returns rows from {@code first} on. */

@@ -77,16 +77,14 @@ final class NativeModel implements SegmentationModel {
 
     private HostTensor logits(HostTensor input, Optional<HostTensor> spent) {
         InputGeometry geometry = AssembledNetwork.geometry(config, input.shape());
-        HostTensor volumes = direct(input);
         Grid size = geometry.input();
         long[] shape = {input.size(0), config.numClasses(), size.depth(), size.height(), size.width()};
         HostTensor logits = spent.filter(kept ->
                         kept.dtype() == DType.FLOAT32 && kept.bytes().isDirect() && Arrays.equals(kept.shape(), shape))
                 .orElseGet(() -> HostTensor.zeros(DType.FLOAT32, shape));
-        try {
-            network.logits(input.size(0), geometry, Kernels.address(volumes.bytes()), Kernels.address(logits.bytes()));
+        try (Volumes volumes = Volumes.of(input)) {
+            network.logits(input.size(0), geometry, volumes.address(), Kernels.address(logits.bytes()));
         } finally {
-            Reference.reachabilityFence(volumes);
             Reference.reachabilityFence(logits);
         }
         return logits;
@@ -98,7 +96,6 @@ final class NativeModel implements SegmentationModel {
             NativeScope owner = backend.scope(scope);
             HostTensor host = backend.tensor(input).host();
             InputGeometry geometry = AssembledNetwork.geometry(config, host.shape());
-            HostTensor volumes = direct(host);
             List<HostTensor> maps = new ArrayList<>();
             for (int stage = 0; stage < SegFormer3DConfig.STAGES; stage++) {
                 Grid grid = geometry.stages().get(stage);
@@ -110,14 +107,13 @@ final class NativeModel implements SegmentationModel {
                         grid.height(),
                         grid.width()));
             }
-            try {
+            try (Volumes volumes = Volumes.of(host)) {
                 network.features(
                         host.size(0),
                         geometry,
-                        Kernels.address(volumes.bytes()),
+                        volumes.address(),
                         maps.stream().map(map -> Kernels.address(map.bytes())).toList());
             } finally {
-                Reference.reachabilityFence(volumes);
                 Reference.reachabilityFence(maps);
             }
             List<Tensor> features = new ArrayList<>();
@@ -126,10 +122,27 @@ final class NativeModel implements SegmentationModel {
         });
     }
 
-    /** Returns the values as float32 in direct memory: themselves where they are. */
-    private static HostTensor direct(HostTensor values) {
-        HostTensor floats = values.toFloat32();
-        return floats.bytes().isDirect() ? floats : floats.copy();
+    /** An input where the kernels can read it: itself where it is float32 in direct memory, else a copy that is given back at once. */
+    private record Volumes(HostTensor host, Optional<Memory> copy) implements AutoCloseable {
+        static Volumes of(HostTensor input) {
+            HostTensor floats = input.toFloat32();
+            if (floats.bytes().isDirect()) {
+                return new Volumes(floats, Optional.empty());
+            }
+            Memory memory = Memory.floats(floats.elements());
+            memory.asFloats().put(floats.floatBuffer());
+            return new Volumes(floats, Optional.of(memory));
+        }
+
+        long address() {
+            return copy.map(Memory::address).orElseGet(() -> Kernels.address(host.bytes()));
+        }
+
+        @Override
+        public void close() {
+            copy.ifPresent(Memory::close);
+            Reference.reachabilityFence(host);
+        }
     }
 
     @Override

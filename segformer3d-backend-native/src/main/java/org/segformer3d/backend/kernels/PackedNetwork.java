@@ -253,7 +253,7 @@ final class PackedNetwork implements AutoCloseable {
             double scale = 1 / (Math.log(2) * Math.sqrt(perHead)); // base-2 exponentials
             Matrix query = matrix(attention + "query.weight");
             double[] queryBias = sum(query.times(beta), vector(attention + "query.bias"), scale);
-            query = query.scaledColumns(gamma).scaled(scale);
+            query = query.scaleColumns(gamma).scale(scale);
 
             double[] keyGamma = gamma;
             double[] keyBeta = beta;
@@ -262,13 +262,13 @@ final class PackedNetwork implements AutoCloseable {
                 int taps = reduction.columns() / width;
                 double[] repeatedGamma = repeat(gamma, taps);
                 fields[3] = put(sum(reduction.times(repeat(beta, taps)), vector(attention + "sr.bias"), 1));
-                fields[2] = panels(reduction.scaledColumns(repeatedGamma));
+                fields[2] = panels(reduction.scaleColumns(repeatedGamma));
                 keyGamma = vector(attention + "sr_norm.weight");
                 keyBeta = vector(attention + "sr_norm.bias");
             }
             Matrix keyValue = matrix(attention + "key_value.weight");
             double[] keyValueBias = sum(keyValue.times(keyBeta), vector(attention + "key_value.bias"), 1);
-            keyValue = keyValue.scaledColumns(keyGamma);
+            keyValue = keyValue.scaleColumns(keyGamma);
             Matrix key = keyValue.rowsFrom(0, width);
             Matrix value = keyValue.rowsFrom(width, width);
             double[] keyBias = Arrays.copyOfRange(keyValueBias, 0, width);
@@ -310,14 +310,14 @@ final class PackedNetwork implements AutoCloseable {
             int hidden = expand.rows();
             int wide = (hidden + GROUP - 1) / GROUP * GROUP;
             double[] expandBias = sum(expand.times(vector(prefix + "norm2.bias")), vector(mlp + "fc1.bias"), 1);
-            expand = expand.scaledColumns(vector(prefix + "norm2.weight"));
+            expand = expand.scaleColumns(vector(prefix + "norm2.weight"));
             Matrix expandPadded = Matrix.zeros(wide, width);
             insert(expandPadded, 0, expand);
             fields[8] = panels(expandPadded);
             fields[9] = put(expandBias, wide);
             String norm = mlp + "dwconv.bn.";
             double[] factor = batchNormFactor(norm);
-            Matrix kernel = matrix(mlp + "dwconv.dwconv.weight").scaledRows(factor);
+            Matrix kernel = matrix(mlp + "dwconv.dwconv.weight").scaleRows(factor);
             double[] mean = vector(norm + "running_mean");
             double[] shift = vector(norm + "bias");
             double[] kernelBias = vector(mlp + "dwconv.dwconv.bias");
@@ -366,7 +366,7 @@ final class PackedNetwork implements AutoCloseable {
             double[] bias = vector(prefix + "proj.bias");
             int width = weight.columns();
             int slot = SegFormer3DConfig.STAGES - 1 - stage; // the concatenation runs from the coarsest to the finest
-            Matrix slice = fuse.columnsFrom(slot * decoderWidth, decoderWidth).scaledRows(fuseFactor);
+            Matrix slice = fuse.columnsFrom(slot * decoderWidth, decoderWidth).scaleRows(fuseFactor);
             Matrix centred = Matrix.zeros(decoderWidth, width + 1);
             insert(centred, 0, weight, bias);
             for (int column = 0; column <= width; column++) {
@@ -379,7 +379,7 @@ final class PackedNetwork implements AutoCloseable {
                     centred.set(row, column, centred.at(row, column) - mean);
                 }
             }
-            Matrix gram = centred.transposed().times(centred).scaled(1.0 / decoderWidth);
+            Matrix gram = centred.transposed().times(centred).scale(1.0 / decoderWidth);
             double[] linear = new double[width];
             Matrix square = Matrix.zeros(width, width);
             for (int i = 0; i < width; i++) {
@@ -388,7 +388,7 @@ final class PackedNetwork implements AutoCloseable {
                     square.set(i, j, gram.at(i, j));
                 }
             }
-            Matrix combined = slice.times(centred.scaledRows(vector(prefix + "bn.weight")));
+            Matrix combined = slice.times(centred.scaleRows(vector(prefix + "bn.weight")));
             double[] shift = slice.times(vector(prefix + "bn.bias"));
             for (int n = 0; n < decoderWidth; n++) {
                 constant[n] += shift[n];

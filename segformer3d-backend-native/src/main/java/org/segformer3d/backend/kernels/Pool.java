@@ -11,7 +11,7 @@ import java.util.concurrent.locks.LockSupport;
  * The threads that a backend computes with: whoever calls is one of them, and {@code threads − 1} of the pool's own help.
  *
  * <p>At most as many calls run at once as there are threads; more wait in the order they came. Helpers spin while a call runs (its regions
- * follow each other by microseconds) and sleep while none does.
+ * follow each other by microseconds) and sleep while none does or callers take all threads.
  */
 final class Pool implements AutoCloseable {
     private static final long SPINS = 4000;
@@ -68,16 +68,24 @@ final class Pool implements AutoCloseable {
             int slot = take();
             try {
                 if (running.getAndIncrement() == 0) {
-                    helpers.forEach(LockSupport::unpark);
+                    wake(1);
                 }
                 work.run(memory.address(), slot);
             } finally {
-                running.decrementAndGet();
+                int left = running.decrementAndGet();
                 taken.set(slot, 0);
+                if (left > 0 && !permits.hasQueuedThreads()) {
+                    wake(left);
+                }
             }
         } finally {
             permits.release();
         }
+    }
+
+    /** Wakes the helpers that so many calls leave room for. */
+    private void wake(int calls) {
+        helpers.subList(0, Math.max(0, threads - calls)).forEach(LockSupport::unpark);
     }
 
     private int take() {
@@ -91,7 +99,8 @@ final class Pool implements AutoCloseable {
     private void help(int number) {
         long pool = memory.address();
         while (Kernels.poolHelp(pool, number, SPINS) == 0) {
-            if (running.get() == 0) {
+            int calls = running.get();
+            if (calls == 0 || calls + number > threads) {
                 LockSupport.park(this);
             } else {
                 Thread.yield();
