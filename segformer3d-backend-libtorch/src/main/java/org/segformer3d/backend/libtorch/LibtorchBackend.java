@@ -39,12 +39,13 @@ import org.segformer3d.api.training.BlockGradients;
 import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
+import org.segformer3d.api.training.TrainingBackend;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSpec;
 import org.segformer3d.api.weights.StateDict;
 
 /** libtorch on one device. */
-final class LibtorchBackend implements DifferentiableBackend {
+final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
     static final String NAME = "libtorch";
 
     private final BackendOptions options;
