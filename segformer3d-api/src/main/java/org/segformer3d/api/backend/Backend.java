@@ -1,10 +1,8 @@
 package org.segformer3d.api.backend;
 
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.block.BlockContext;
-import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.block.Mode;
@@ -19,7 +17,6 @@ import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
-import org.segformer3d.api.training.BlockGradients;
 import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
@@ -111,7 +108,7 @@ public interface Backend extends AutoCloseable {
         return NetworkModel.load(this, network, weights);
     }
 
-    /** Returns whether {@link #train} and {@link #gradients} work. */
+    /** Returns whether {@link #train} works. */
     default boolean supportsTraining() {
         return false;
     }
@@ -140,22 +137,6 @@ public interface Backend extends AutoCloseable {
             return train(spec);
         }
         throw new UnsupportedOperationException("backend '" + name() + "' can't train on several processes");
-    }
-
-    /**
-     * Returns a block's outputs and vector–Jacobian products in training mode, for checking.
-     *
-     * @param spec sizes of the block; for a transformer block the parameters of its parts have the prefixes {@code attention.} and
-     *     {@code mlp.}
-     * @param parameters the block's entries under their names within the block
-     * @param inputs one tensor, (B,C,D,H,W) for a patch embedding and (B,N,C) otherwise; four feature maps for a decoder
-     * @param grid extent of the tokens; ignored where inputs are (B,C,D,H,W)
-     * @param cotangent gradient of a scalar with respect to the output, in the output's shape
-     * @throws UnsupportedOperationException when {@link #supportsTraining()} is false
-     */
-    default BlockGradients gradients(
-            BlockSpec spec, StateDict parameters, List<HostTensor> inputs, Grid grid, HostTensor cotangent) {
-        throw new UnsupportedOperationException("backend '" + name() + "' computes no gradients");
     }
 
     /**

@@ -3,7 +3,6 @@ package org.segformer3d.backend.libtorch;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -19,7 +18,6 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.backend.NetworkModel;
-import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.block.Layers;
@@ -35,7 +33,6 @@ import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
-import org.segformer3d.api.training.BlockGradients;
 import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.LossGradient;
 import org.segformer3d.api.training.LossSpec;
@@ -234,13 +231,6 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
     }
 
     @Override
-    public BlockGradients gradients(
-            BlockSpec spec, StateDict parameters, List<HostTensor> inputs, Grid grid, HostTensor cotangent) {
-        requireOpen();
-        return on(true, () -> new GradientCheck(this, spec, parameters).run(inputs, grid, cotangent));
-    }
-
-    @Override
     public LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target, Optional<HostTensor> mask) {
         requireOpen();
         if (!Arrays.equals(logits.shape(), target.shape()) || logits.rank() != 5) {
@@ -248,26 +238,21 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
                     + Shapes.text(target.shape()) + ", expected equal shapes (B,K,D,H,W)");
         }
         mask.ifPresent(m -> LossSpec.requireMask(m.shape(), target.shape()));
-        boolean written = options.implementation() != Implementation.PLAIN
-                && options.device().type() == Device.Type.CPU;
+        if (options.implementation() == Implementation.PLAIN || options.device().type() != Device.Type.CPU) {
+            return org.segformer3d.api.training.Losses.gradient(this, loss, logits, target, mask);
+        }
         return on(
-                !written,
+                false,
                 () -> scoped(() -> {
                     org.bytedeco.pytorch.Tensor x = copyIn(logits).to(DTypes.of(computeType()));
                     org.bytedeco.pytorch.Tensor t = copyIn(target).to(DTypes.of(computeType()));
                     org.bytedeco.pytorch.Tensor m = mask.map(
                                     host -> copyIn(host).to(DTypes.of(computeType())))
                             .orElse(null);
-                    if (written) {
-                        try (Workers workers = new Workers(options.threads())) {
-                            double value = new TrainedLoss(this, loss, workers).replaceByGradient(x, t, m, 1);
-                            return new LossGradient(value, copyOut(x));
-                        }
+                    try (Workers workers = new Workers(options.threads())) {
+                        double value = new TrainedLoss(this, loss, workers).replaceByGradient(x, t, m, 1);
+                        return new LossGradient(value, copyOut(x));
                     }
-                    x.set_requires_grad(true);
-                    org.bytedeco.pytorch.Tensor value = Losses.of(loss, x, t, m);
-                    value.backward();
-                    return new LossGradient(value.item().toDouble(), copyOut(x.grad()));
                 }));
     }
 

@@ -8,7 +8,10 @@ import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.training.LossSpec;
 
-/** The losses of {@link LossSpec} as differentiable operations; MONAI's values to the last digits. */
+/**
+ * Sums and values of the losses of {@link LossSpec} on libtorch's own tensors, for {@link TrainedLoss}, which computes them part by part on
+ * several threads. The losses themselves stand in {@link org.segformer3d.api.training.Losses}.
+ */
 final class Losses {
     private Losses() {}
 
@@ -26,17 +29,6 @@ final class Losses {
      * @param pointwise sum of a loss of every place, for every sample, (B); {@code null} without such a term
      */
     record Sums(Tensor overlaps, Tensor pointwise) {}
-
-    /**
-     * Returns the loss as a scalar.
-     *
-     * @param x logits (B,K,D,H,W)
-     * @param t target channels of the same shape and type
-     * @param m 1 where a voxel counts and 0 elsewhere, (B,1,D,H,W) of the same type; {@code null} when all count
-     */
-    static Tensor of(LossSpec spec, Tensor x, Tensor t, Tensor m) {
-        return value(spec, sums(spec, x, probabilities(spec, x), t, m), counts(m), Functional.shape(x));
-    }
 
     /** Returns how many voxels of each sample count, (B) in float64; {@code null} when all do. */
     static Tensor counts(Tensor mask) {

@@ -3,7 +3,6 @@ package org.segformer3d.backend.tck;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.segformer3d.api.backend.Backend;
@@ -12,8 +11,6 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.backend.Backends;
-import org.segformer3d.api.block.BlockSpec.StageNormSpec;
-import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerKind;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.DType;
@@ -128,15 +125,10 @@ abstract class ProviderContract extends Contract {
                 LossSpec.of(Kind.DICE, Activation.SIGMOID),
                 OptimizerSpec.adamW(0));
         HostTensor ones = HostTensor.zeros(DType.FLOAT32, 1, 1, 2, 2, 2);
-        StageNormSpec norm = new StageNormSpec(8);
-        HostTensor tokens = new Samples(3).normal(1, 8, 8);
         assertThatThrownBy(() -> backend().train(spec))
                 .isInstanceOf(UnsupportedOperationException.class)
                 .hasMessageContaining(backend().name());
         assertThatThrownBy(() -> backend().loss(spec.loss(), ones, ones))
-                .isInstanceOf(UnsupportedOperationException.class);
-        assertThatThrownBy(() -> backend()
-                        .gradients(norm, new Samples(3).weights(norm), List.of(tokens), new Grid(2, 2, 2), tokens))
                 .isInstanceOf(UnsupportedOperationException.class);
     }
 }

@@ -35,7 +35,7 @@ final class LossCases {
     private record Recorded(String name, Path file) implements BackendCase {
         @Override
         public boolean isPossible(Backend backend) {
-            return backend instanceof DifferentiableBackend || backend.supportsTraining();
+            return backend instanceof DifferentiableBackend;
         }
 
         @Override
@@ -70,9 +70,8 @@ final class LossCases {
             }
             HostTensor logits = ReferenceFolder.require(file, tensors, group + ".pred");
             HostTensor target = channels(ReferenceFolder.require(file, tensors, group + ".target"), logits.size(1));
-            LossGradient found = backend instanceof DifferentiableBackend differentiable
-                    ? Losses.gradient(differentiable, loss.get(), logits, target, Optional.empty())
-                    : backend.loss(loss.get(), logits, target);
+            LossGradient found =
+                    Losses.gradient((DifferentiableBackend) backend, loss.get(), logits, target, Optional.empty());
             HostTensor expected = ReferenceFolder.require(file, tensors, key + LOSS);
             double difference = Differences.relative(found.loss(), expected.get(0));
             HostTensor gradient = tensors.get(key + ".grad");
