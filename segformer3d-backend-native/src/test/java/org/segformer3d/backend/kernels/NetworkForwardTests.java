@@ -147,6 +147,31 @@ class NetworkForwardTests {
     class UnusualNetworks {
         static Stream<Arguments> networks() {
             return Stream.of(
+                    // a number for each axis, as for scans of thick slices
+                    Arguments.of(
+                            config(
+                                    2,
+                                    3,
+                                    40,
+                                    List.of(32, 24, 40, 16),
+                                    List.of(1, 2, 5, 2),
+                                    List.of(List.of(2, 4, 4), List.of(1, 2, 2), 1, List.of(1, 1, 1)),
+                                    List.of(List.of(3, 7, 7), List.of(1, 3, 3), 3, 3),
+                                    List.of(List.of(1, 4, 4), List.of(1, 2, 2), 2, List.of(1, 2, 2)),
+                                    List.of(List.of(1, 3, 3), List.of(0, 1, 1), 1, 1)),
+                            new Grid(10, 66, 61)),
+                    Arguments.of(
+                            config(
+                                    1,
+                                    2,
+                                    32,
+                                    List.of(16, 32, 16, 8),
+                                    List.of(1, 1, 2, 1),
+                                    List.of(List.of(4, 2, 3), List.of(2, 1, 1), 1, 1),
+                                    List.of(List.of(5, 3, 2), 3, 3, 3),
+                                    List.of(List.of(2, 3, 1), 2, 2, 2),
+                                    List.of(List.of(2, 0, 1), 1, 1, 1)),
+                            new Grid(25, 38, 19)),
                     // many tokens in two stages, widths that fill no panel, wide heads, more classes than four
                     Arguments.of(
                             config(
