@@ -46,6 +46,7 @@ class ArchitectureTests {
         "backend.reference, api",
         "backend.onnxruntime, api onnx",
         "backend.libtorch, api",
+        "backend.kernels, api",
         "server, api data eval",
         "cli, api data eval train server"
     })
