@@ -12,6 +12,6 @@ open module org.segformer3d.backend.tck {
 
     uses org.segformer3d.api.backend.BackendProvider;
 
-    provides org.segformer3d.api.block.LayerProvider with
-            org.segformer3d.backend.tck.example.PooledAttentionProvider;
+    provides org.segformer3d.api.network.Layer with
+            org.segformer3d.backend.tck.example.PooledAttention;
 }

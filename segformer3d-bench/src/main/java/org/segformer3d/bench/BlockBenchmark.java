@@ -71,7 +71,7 @@ public class BlockBenchmark {
         SegFormer3DConfig config = SegFormer3DConfig.defaults();
         backend = Backends.provider(backendName).open(BackendOptions.defaults());
         weights = backend.newScope();
-        StateDict initial = WeightInitializer.initialize(ModelLayout.of(config), 1);
+        StateDict initial = WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1);
         Map<String, Tensor> tensors = new HashMap<>();
         initial.tensors().forEach((name, value) -> tensors.put(name, weights.tensor(value)));
         BlockContext context = backend.context(Mode.INFERENCE);

@@ -41,8 +41,9 @@ public final class ConcurrentCallers {
         int rounds = number(arguments, 3, 5);
         SegFormer3DConfig config = SegFormer3DConfig.defaults();
         try (Backend backend = Forms.open(arguments.length > 4 ? arguments[4] : Forms.NATIVE, 0);
-                SegmentationModel model =
-                        backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 1))) {
+                SegmentationModel model = backend.load(
+                        config,
+                        WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1))) {
             ConcurrentCallers run =
                     new ConcurrentCallers(model, RandomTensors.normal(2, 1, config.inChannels(), edge, edge, edge));
             run.rate(callers, calls);

@@ -64,7 +64,8 @@ public class ForwardBenchmark {
         SegFormer3DConfig config = Sizes.withDepths(depths);
         Grid grid = Sizes.grid(size);
         backend = Forms.open(implementation, threads);
-        model = backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 1));
+        model = backend.load(
+                config, WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1));
         input = RandomTensors.normal(2, batch, config.inChannels(), grid.depth(), grid.height(), grid.width());
         scope = backend.newScope();
         tensor = scope.tensor(input);

@@ -23,6 +23,7 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.profile.ModelProfile;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.backend.libtorch.GemmPeak;
@@ -157,7 +158,7 @@ public final class QuickRun {
                 "Parts at 1×4×" + name(size),
                 "| part | plain | fused | ratio | fused, GFLOP/s | of the matrix product |",
                 6);
-        ModelProfile profile = ModelProfile.of(SegFormer3DConfig.defaults(), Sizes.grid(size));
+        ModelProfile profile = ModelProfile.of(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()), Sizes.grid(size));
         double[] encoder = new double[2];
         double[][] block = new double[SegFormer3DConfig.STAGES][2];
         double[] decoder = new double[2];
@@ -334,7 +335,8 @@ public final class QuickRun {
     }
 
     private static long macs(String size) {
-        return ModelProfile.of(SegFormer3DConfig.defaults(), Sizes.grid(size)).macs();
+        return ModelProfile.of(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()), Sizes.grid(size))
+                .macs();
     }
 
     private static String speed(long macs, double milliseconds, double peak) {

@@ -66,7 +66,7 @@ public class TrainingStepBenchmark {
                 .open(BackendOptions.defaults().with(Implementation.parse(implementation)));
         session = backend.train(TrainingSpec.of(
                         config,
-                        WeightInitializer.initialize(ModelLayout.of(config), 1),
+                        WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1),
                         LossSpec.of(LossSpec.Kind.DICE, LossSpec.Activation.SIGMOID),
                         OptimizerSpec.adamW(0.01))
                 .recomputing(recompute));

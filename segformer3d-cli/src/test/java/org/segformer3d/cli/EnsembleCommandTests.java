@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
@@ -49,8 +50,8 @@ class EnsembleCommandTests {
     private static ModelBundle bundle(LabelSpec labels, long seed) {
         return new ModelBundle(
                 "fold " + seed,
-                TinyModel.CONFIG,
-                WeightInitializer.initialize(ModelLayout.of(TinyModel.CONFIG), seed),
+                SegFormer3DNetwork.of(TinyModel.CONFIG),
+                WeightInitializer.initialize(ModelLayout.of(TinyModel.CONFIG).parameters(), seed),
                 PreprocessingSpec.fromMap(Map.of()),
                 labels,
                 InferenceSpec.official(new Grid(32, 32, 32)),

@@ -133,7 +133,7 @@ class ServeCommandTests {
         ModelBundle first = ModelBundle.read(bundle);
         new ModelBundle(
                         "second",
-                        first.config(),
+                        first.network(),
                         TinyModel.weights(),
                         first.preprocessing(),
                         first.labels(),

@@ -8,6 +8,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.WeightInitializer;
@@ -37,13 +38,17 @@ final class TinyModel {
     private TinyModel() {}
 
     static StateDict weights() {
-        return WeightInitializer.initialize(ModelLayout.of(CONFIG), 5);
+        return WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 5);
     }
 
     /** Returns the network with random weights, for scans of one channel. */
     static ModelBundle bundle(InferenceSpec inference) {
         return ModelBundle.random(
-                CONFIG, PreprocessingSpec.fromMap(Map.of()), LabelSpec.sigmoid("organ", "lesion"), inference, 3);
+                SegFormer3DNetwork.of(CONFIG),
+                PreprocessingSpec.fromMap(Map.of()),
+                LabelSpec.sigmoid("organ", "lesion"),
+                inference,
+                3);
     }
 
     static Path configFile(Path folder) throws IOException {

@@ -8,7 +8,8 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3D;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.Normalization;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
@@ -29,15 +30,16 @@ public final class TinyModel {
     }
 
     /** Returns a configuration. */
-    public static SegFormer3DConfig config(int channels, int classes) {
-        return SegFormer3DConfig.fromMap(Map.of(
-                "in_channels", channels,
-                "num_classes", classes,
-                "embed_dims", List.of(4, 4, 8, 8),
-                "num_heads", List.of(1, 1, 2, 2),
-                "mlp_ratios", List.of(2, 2, 2, 2),
-                "depths", List.of(1, 1, 1, 1),
-                "decoder_head_embedding_dim", 8));
+    public static Network network(int channels, int classes) {
+        return new SegFormer3D()
+                .configure(Map.of(
+                        "in_channels", channels,
+                        "num_classes", classes,
+                        "embed_dims", List.of(4, 4, 8, 8),
+                        "num_heads", List.of(1, 1, 2, 2),
+                        "mlp_ratios", List.of(2, 2, 2, 2),
+                        "depths", List.of(1, 1, 1, 1),
+                        "decoder_head_embedding_dim", 8));
     }
 
     /** Returns a bundle with the usual preprocessing: RAS, z-score. */
@@ -48,7 +50,7 @@ public final class TinyModel {
     /** Returns a bundle. */
     public static ModelBundle bundle(int channels, LabelSpec labels, PreprocessingSpec preprocessing) {
         return ModelBundle.random(
-                config(channels, labels.channels()),
+                network(channels, labels.channels()),
                 preprocessing,
                 labels,
                 new InferenceSpec(new Grid(16, 16, 16), 0.5, Blend.GAUSSIAN, 2),

@@ -48,7 +48,7 @@ class OnnxNetworkTests {
 
     @BeforeAll
     static void load() throws OrtException {
-        weights = randomized(WeightInitializer.initialize(ModelLayout.of(CONFIG), 1));
+        weights = randomized(WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1));
         session = OrtEnvironment.getEnvironment()
                 .createSession(OnnxNetwork.toBytes(new NetworkExport(
                         SegFormer3DNetwork.of(CONFIG), weights, "1.2.3", Map.of("labels", "[a, b]"))));

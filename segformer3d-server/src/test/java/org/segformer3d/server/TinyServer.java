@@ -24,8 +24,8 @@ import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3D;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.nifti.NiftiWriter;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
@@ -81,21 +81,22 @@ public final class TinyServer implements AutoCloseable {
     static ModelBundle bundle(int channels) {
         LabelSpec labels = LabelSpec.softmax("organ", "lesion");
         ModelBundle random = ModelBundle.random(
-                SegFormer3DConfig.fromMap(Map.of(
-                        "in_channels", channels,
-                        "num_classes", labels.channels(),
-                        "embed_dims", List.of(4, 4, 8, 8),
-                        "num_heads", List.of(1, 1, 2, 2),
-                        "mlp_ratios", List.of(2, 2, 2, 2),
-                        "depths", List.of(1, 1, 1, 1),
-                        "decoder_head_embedding_dim", 8)),
+                new SegFormer3D()
+                        .configure(Map.of(
+                                "in_channels", channels,
+                                "num_classes", labels.channels(),
+                                "embed_dims", List.of(4, 4, 8, 8),
+                                "num_heads", List.of(1, 1, 2, 2),
+                                "mlp_ratios", List.of(2, 2, 2, 2),
+                                "depths", List.of(1, 1, 1, 1),
+                                "decoder_head_embedding_dim", 8)),
                 PreprocessingSpec.fromMap(Map.of()),
                 labels,
                 new InferenceSpec(new Grid(16, 16, 16), 0.25, Blend.GAUSSIAN, 1),
                 7);
         return new ModelBundle(
                 "tiny model",
-                random.config(),
+                random.network(),
                 random.weights(),
                 random.preprocessing(),
                 random.labels(),

@@ -8,6 +8,8 @@ import java.util.Set;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.network.Architectures;
 import org.segformer3d.api.network.Network;
 import org.segformer3d.api.ops.CountingOps;
 import org.segformer3d.api.ops.Ops;
@@ -64,6 +66,23 @@ abstract class ZooNetwork implements Network {
     @Override
     public final Map<String, Object> toMap() {
         return keys.read();
+    }
+
+    @Override
+    public final Network withChannels(int newInChannels, int newNumClasses) {
+        Map<String, Object> changed = new LinkedHashMap<>(toMap());
+        for (String key : List.of("in_channels", "input_channels")) {
+            changed.computeIfPresent(key, (name, value) -> newInChannels);
+        }
+        for (String key : List.of("out_channels", "num_classes")) {
+            changed.computeIfPresent(key, (name, value) -> newNumClasses);
+        }
+        Network network = Architectures.network(architecture, changed);
+        if (network.inChannels() != newInChannels) {
+            throw new ConfigException(architecture + ": found " + newInChannels + " input channels, expected "
+                    + network.inChannels() + ", which it always has");
+        }
+        return network;
     }
 
     @Override

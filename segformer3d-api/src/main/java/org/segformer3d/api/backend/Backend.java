@@ -2,14 +2,15 @@ package org.segformer3d.api.backend;
 
 import java.util.Map;
 import java.util.Optional;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.block.BlockContext;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledModel;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.DType;
@@ -84,19 +85,6 @@ public interface Backend extends AutoCloseable {
     Tensor resizeCanvas(Scope scope, Tensor x, Grid size);
 
     /**
-     * Makes a model: assembled from blocks, or a fused form of the same function where the backend has one, the options allow it and
-     * no layer is replaced.
-     *
-     * @param config never {@code null}
-     * @param weights under the official names, never {@code null}
-     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
-     * @throws org.segformer3d.api.config.ConfigException when a replaced layer is unknown or unsupported
-     */
-    default SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
-        return AssembledModel.load(this, config, weights);
-    }
-
-    /**
      * Makes a model of a network: its operations one after the other, or a faster form of the same function where the backend has one and
      * the options allow it.
      *
@@ -105,7 +93,14 @@ public interface Backend extends AutoCloseable {
      * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
      */
     default SegmentationModel load(Network network, StateDict weights) {
-        return NetworkModel.load(this, network, weights);
+        return options().implementation() == Implementation.FOLDED && network instanceof SegFormer3DNetwork segformer
+                ? NetworkModel.folded(this, segformer, weights)
+                : NetworkModel.load(this, network, weights);
+    }
+
+    /** Makes a model of SegFormer3D; see {@link #load(Network, StateDict)}. */
+    default SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+        return load(SegFormer3DNetwork.of(config), weights);
     }
 
     /** Returns whether {@link #train} works. */

@@ -22,11 +22,13 @@ public record BackendOptions(Device device, DType computeType, int threads, Impl
         AUTO,
         /** The operations of the paper, one after the other. */
         PLAIN,
+        /** Operations one after the other, of what is constant at inference only the products; see {@code FoldedSegFormer3D}. */
+        FOLDED,
         /** The backend's fused form; an error where it has none. */
         FUSED;
 
         /**
-         * Parses {@code auto}, {@code plain} or {@code fused}.
+         * Parses {@code auto}, {@code plain}, {@code folded} or {@code fused}.
          *
          * @throws IllegalArgumentException for any other text
          */
@@ -36,7 +38,8 @@ public record BackendOptions(Device device, DType computeType, int threads, Impl
                     return value;
                 }
             }
-            throw new IllegalArgumentException("implementation: found '" + text + "', expected auto, plain or fused");
+            throw new IllegalArgumentException(
+                    "implementation: found '" + text + "', expected auto, plain, folded or fused");
         }
 
         @Override

@@ -2,33 +2,34 @@ package org.segformer3d.api.backend;
 
 import java.util.Collection;
 import java.util.List;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 
 /**
  * What a backend is wanted for, so that one is chosen that can do it.
  *
- * @param networks configurations that are going to be loaded or trained, never {@code null}
+ * @param networks those that are going to be loaded or trained, never {@code null}
  * @param training whether to train them
  * @param operations whether single operations or blocks are wanted, and with them any other architecture
  */
-public record Need(List<SegFormer3DConfig> networks, boolean training, boolean operations) {
+public record Need(List<Network> networks, boolean training, boolean operations) {
     /** Copies the list. */
     public Need {
         networks = List.copyOf(networks);
     }
 
     /** Returns the need to predict with a network. */
-    public static Need prediction(SegFormer3DConfig network) {
+    public static Need prediction(Network network) {
         return new Need(List.of(network), false, false);
     }
 
     /** Returns the need to predict with several networks. */
-    public static Need prediction(Collection<SegFormer3DConfig> networks) {
+    public static Need prediction(Collection<? extends Network> networks) {
         return new Need(List.copyOf(networks), false, false);
     }
 
     /** Returns the need to train a network. */
-    public static Need training(SegFormer3DConfig network) {
+    public static Need training(Network network) {
         return new Need(List.of(network), true, false);
     }
 
@@ -42,8 +43,15 @@ public record Need(List<SegFormer3DConfig> networks, boolean training, boolean o
         return new Need(List.of(), true, true);
     }
 
+    /** Returns whether all networks are SegFormer3D, whatever its layers. */
+    public boolean isSegFormer3D() {
+        return networks.stream().allMatch(SegFormer3DNetwork.class::isInstance);
+    }
+
     /** Returns whether a network has a layer that isn't the paper's. */
     public boolean hasReplacedLayers() {
-        return networks.stream().anyMatch(network -> !network.layers().isEmpty());
+        return networks.stream()
+                .anyMatch(network -> network instanceof SegFormer3DNetwork segformer
+                        && segformer.layers().isReplaced());
     }
 }

@@ -7,7 +7,9 @@ import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.FoldedSegFormer3D;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -17,12 +19,22 @@ import org.segformer3d.api.weights.StateDict;
 public final class NetworkModel implements SegmentationModel {
     private final Backend backend;
     private final Network network;
+    private final Network computed;
     private final BlockParameters parameters;
+    private final String implementation;
     private final RunningCalls calls;
 
-    private NetworkModel(Backend backend, Network network, Scope scope, BlockParameters parameters) {
+    private NetworkModel(
+            Backend backend,
+            Network network,
+            Network computed,
+            String implementation,
+            Scope scope,
+            BlockParameters parameters) {
         this.backend = backend;
         this.network = network;
+        this.computed = computed;
+        this.implementation = implementation;
         this.parameters = parameters;
         this.calls = new RunningCalls(scope::close);
     }
@@ -33,12 +45,28 @@ public final class NetworkModel implements SegmentationModel {
      * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
      */
     public static NetworkModel load(Backend backend, Network network, StateDict weights) {
-        weights.require(network.parameters());
+        return load(backend, network, network, weights, "plain");
+    }
+
+    /**
+     * Copies weights to a backend, folded; what isn't folded since it was replaced is computed as it is.
+     *
+     * @throws org.segformer3d.api.weights.StateDictMismatchException when the weights don't fit
+     */
+    public static NetworkModel folded(Backend backend, SegFormer3DNetwork network, StateDict weights) {
+        SegFormer3DNetwork folded = FoldedSegFormer3D.network(network);
+        return load(backend, network, folded, FoldedSegFormer3D.weights(network, weights), "folded");
+    }
+
+    private static NetworkModel load(
+            Backend backend, Network network, Network computed, StateDict weights, String implementation) {
+        weights.require(computed.parameters());
         Scope scope = backend.newScope();
         try {
             Map<String, Tensor> tensors = new HashMap<>();
             weights.tensors().forEach((name, host) -> tensors.put(name, scope.tensor(host)));
-            return new NetworkModel(backend, network, scope, new BlockParameters(tensors, ""));
+            return new NetworkModel(
+                    backend, network, computed, implementation, scope, new BlockParameters(tensors, ""));
         } catch (RuntimeException e) {
             scope.close();
             throw e;
@@ -62,18 +90,18 @@ public final class NetworkModel implements SegmentationModel {
 
     @Override
     public String implementation() {
-        return "plain";
+        return implementation;
     }
 
     @Override
     public Tensor forward(Scope scope, Tensor input) {
-        return calls.run(() -> network.forward(backend.ops(scope, Pass.INFERENCE), parameters, input)
+        return calls.run(() -> computed.forward(backend.ops(scope, Pass.INFERENCE), parameters, input)
                 .get(0));
     }
 
     @Override
     public List<Tensor> encode(Scope scope, Tensor input) {
-        return calls.run(() -> network.encode(backend.ops(scope, Pass.INFERENCE), parameters, input));
+        return calls.run(() -> computed.encode(backend.ops(scope, Pass.INFERENCE), parameters, input));
     }
 
     @Override

@@ -35,7 +35,7 @@ public final class AssembledModel implements SegmentationModel {
      */
     public static AssembledModel load(Backend backend, SegFormer3DConfig config, StateDict weights) {
         Layers layers = Layers.resolve(config, backend.layers());
-        weights.require(ModelLayout.of(config, layers));
+        weights.require(ModelLayout.of(config, layers).parameters());
         Scope scope = backend.newScope();
         try {
             Map<String, Tensor> tensors = new LinkedHashMap<>();

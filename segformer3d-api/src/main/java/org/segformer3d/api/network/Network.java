@@ -3,6 +3,7 @@ package org.segformer3d.api.network;
 import java.util.List;
 import java.util.Map;
 import org.segformer3d.api.block.BlockParameters;
+import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.Tensor;
@@ -64,13 +65,22 @@ public interface Network {
     }
 
     /**
-     * Returns what the parts of the network are that a profile lists, each by what the names of its parameters begin with, without the final
-     * dot; an entry belongs to the longest that fits. By default the first two words of every name.
+     * Returns the same network for other numbers of channels.
+     *
+     * @throws org.segformer3d.api.config.ConfigException when the architecture can't have them
      */
-    default List<Part> parts() {
+    Network withChannels(int newInChannels, int newNumClasses);
+
+    /**
+     * Returns the parts of the network that a profile lists, in the order of computation; a parameter belongs to the part whose name is the
+     * longest that its own begins with. By default the first two words of every name.
+     *
+     * @param input spatial size of the input
+     */
+    default List<Part> parts(Grid input) {
         return parameters().stream()
                 .map(parameter -> parameter.name().split("\\."))
-                .map(words -> new Part(words.length > 2 ? words[0] + "." + words[1] : words[0], ""))
+                .map(words -> new Part(words.length > 2 ? words[0] + "." + words[1] : words[0], "", ""))
                 .distinct()
                 .toList();
     }
@@ -80,6 +90,7 @@ public interface Network {
      *
      * @param name what the names of its parameters begin with, without the final dot
      * @param kind what it is, for example {@code self_attention}; may be empty
+     * @param output shape of what it gives for a batch of one, for example {@code 32×32×32×32}; may be empty
      */
-    record Part(String name, String kind) {}
+    record Part(String name, String kind, String output) {}
 }

@@ -88,11 +88,21 @@ public final class SegFormer3DNetwork implements Network {
     }
 
     @Override
-    public List<Part> parts() {
+    public SegFormer3DNetwork withChannels(int newInChannels, int newNumClasses) {
+        return new SegFormer3DNetwork(config.withChannels(newInChannels, newNumClasses), layers);
+    }
+
+    @Override
+    public List<Part> parts(Grid input) {
+        InputGeometry geometry = InputGeometry.of(config, input);
         return ModelLayout.of(config).blocks().stream()
                 .map(block -> new Part(
                         block.prefix().substring(0, block.prefix().length() - 1),
-                        block.spec().kind().key()))
+                        block.spec().kind().key(),
+                        block.stage() < 0
+                                ? config.numClasses() + "×" + input
+                                : config.embedDims().get(block.stage()) + "×"
+                                        + geometry.stages().get(block.stage())))
                 .toList();
     }
 

@@ -1,29 +1,26 @@
 package org.segformer3d.api.profile;
 
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
-import org.segformer3d.api.block.BlockSpec;
-import org.segformer3d.api.block.BlockSpec.DecoderSpec;
-import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
-import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
-import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
+import java.util.Map;
+import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
-import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.InputGeometry;
-import org.segformer3d.api.model.ModelLayout;
-import org.segformer3d.api.model.ModelLayout.PlacedBlock;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.ops.CountingOps;
+import org.segformer3d.api.ops.Pass;
 
 /**
- * Parameters and multiply-accumulates of every block, computed from configuration and input size by arithmetic: nothing is run.
+ * Parameters and multiply-accumulates of every part of a network, counted by running it on shapes: nothing is computed.
  *
- * @param config the network
- * @param geometry input, padded input and stage grids
- * @param rows one per block in the order of computation
+ * @param network what is profiled
+ * @param input spatial size of the input
+ * @param rows one per part in the order of computation
  */
-public record ModelProfile(SegFormer3DConfig config, InputGeometry geometry, List<Row> rows) {
+public record ModelProfile(Network network, Grid input, List<Row> rows) {
     /** Parameters that the paper's abstract states, in millions. */
     public static final double PAPER_MILLION_PARAMETERS = 4.51;
 
@@ -48,43 +45,62 @@ public record ModelProfile(SegFormer3DConfig config, InputGeometry geometry, Lis
      */
     public record Row(String name, String kind, String output, long parameters, long buffers, long macs) {}
 
-    /** Returns the profile of a network whose layers are all the paper's. */
-    public static ModelProfile of(SegFormer3DConfig config, Grid input) {
-        return of(config, Layers.paper(), input);
-    }
-
     /**
      * Returns the profile of a network.
      *
-     * @param layers who supplies each kind of layer
      * @param input spatial size of the input
+     * @throws IllegalArgumentException when the network doesn't take that size; the message says which it takes
      */
-    public static ModelProfile of(SegFormer3DConfig config, Layers layers, Grid input) {
-        InputGeometry geometry = InputGeometry.of(config, input);
-        List<Row> rows = new ArrayList<>();
-        for (PlacedBlock block : ModelLayout.of(config, layers).blocks()) {
-            BlockSpec spec = block.spec();
-            LayerProvider provider = layers.of(spec.kind());
-            long parameters = 0;
-            long buffers = 0;
-            for (ParameterSpec parameter : provider.parameters(spec)) {
-                if (parameter.role().isTrained()) {
-                    parameters += parameter.elements();
-                } else {
-                    buffers += parameter.elements();
-                }
-            }
-            // The block's parts have rows of their own.
-            long macs = spec instanceof TransformerBlockSpec ? 0 : provider.macs(spec, inputGrids(geometry, block));
-            rows.add(new Row(
-                    block.prefix().substring(0, block.prefix().length() - 1),
-                    spec.kind().key(),
-                    output(geometry, block),
-                    parameters,
-                    buffers,
-                    macs));
+    public static ModelProfile of(Network network, Grid input) {
+        network.inputRule().check(network.architecture(), input);
+        List<Network.Part> parts = network.parts(input);
+        Map<String, ParameterSpec> parameters = new HashMap<>();
+        Map<Network.Part, long[]> counts = new LinkedHashMap<>();
+        parts.forEach(part -> counts.put(part, new long[3]));
+        for (ParameterSpec parameter : network.parameters()) {
+            parameters.put(parameter.name(), parameter);
+            counts.get(part(parts, parameter.name()))[parameter.role().isTrained() ? 0 : 1] += parameter.elements();
         }
-        return new ModelProfile(config, geometry, List.copyOf(rows));
+        Attribution attribution = new Attribution();
+        network.forward(
+                attribution.ops,
+                new BlockParameters(name -> {
+                    ParameterSpec parameter = parameters.get(name);
+                    if (parameter == null) {
+                        return null;
+                    }
+                    attribution.to(counts.get(part(parts, name)));
+                    return CountingOps.shaped(parameter.dims());
+                }),
+                CountingOps.shaped(1, network.inChannels(), input.depth(), input.height(), input.width()));
+        attribution.to(null);
+        List<Row> rows = new ArrayList<>();
+        counts.forEach((part, count) ->
+                rows.add(new Row(part.name(), part.kind(), part.output(), count[0], count[1], count[2])));
+        return new ModelProfile(network, input, List.copyOf(rows));
+    }
+
+    /** Products belong to the part whose weight was asked for last: a layer asks for its weights just before it uses them. */
+    private static final class Attribution {
+        private final CountingOps ops = new CountingOps(Pass.INFERENCE);
+        private CountingOps.Macs before = ops.macs();
+        private long[] current;
+
+        void to(long[] next) {
+            CountingOps.Macs now = ops.macs();
+            if (current != null) {
+                current[2] += now.since(before).total();
+            }
+            before = now;
+            current = next;
+        }
+    }
+
+    private static Network.Part part(List<Network.Part> parts, String parameter) {
+        return parts.stream()
+                .filter(part -> parameter.startsWith(part.name() + ".") || parameter.equals(part.name()))
+                .max(Comparator.comparingInt(part -> part.name().length()))
+                .orElseThrow(() -> new IllegalStateException(parameter + " belongs to no part of its network"));
     }
 
     /** Returns the number of trained parameters. */
@@ -108,31 +124,5 @@ public record ModelProfile(SegFormer3DConfig config, InputGeometry geometry, Lis
                 .filter(row -> !row.kind().equals("decoder"))
                 .mapToLong(Row::macs)
                 .sum();
-    }
-
-    private static List<Grid> inputGrids(InputGeometry geometry, PlacedBlock block) {
-        if (block.spec() instanceof DecoderSpec) {
-            return geometry.stages();
-        }
-        if (block.spec() instanceof PatchEmbeddingSpec) {
-            return List.of(
-                    block.stage() == 0 ? geometry.padded() : geometry.stages().get(block.stage() - 1));
-        }
-        return List.of(geometry.stages().get(block.stage()));
-    }
-
-    private static String output(InputGeometry geometry, PlacedBlock block) {
-        if (block.spec() instanceof DecoderSpec decoder) {
-            return decoder.classes() + "×" + geometry.input();
-        }
-        Grid grid = geometry.stages().get(block.stage());
-        int width = switch (block.spec().kind()) {
-            case PATCH_EMBEDDING -> ((PatchEmbeddingSpec) block.spec()).embedDim();
-            case SELF_ATTENTION -> ((SelfAttentionSpec) block.spec()).dim();
-            case MIX_FEED_FORWARD -> ((BlockSpec.MixFeedForwardSpec) block.spec()).dim();
-            case TRANSFORMER_BLOCK -> ((TransformerBlockSpec) block.spec()).dim();
-            default -> ((BlockSpec.StageNormSpec) block.spec()).dim();
-        };
-        return width + "×" + grid;
     }
 }

@@ -3,12 +3,15 @@ package org.segformer3d.api.training;
 import java.util.Objects;
 import java.util.OptionalDouble;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3D;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.weights.StateDict;
 
 /**
  * What a {@link TrainingSession} trains and how.
  *
- * @param config the network, never {@code null}
+ * @param network never {@code null}
  * @param initialWeights where it starts, never {@code null}
  * @param loss never {@code null}
  * @param optimizer never {@code null}
@@ -20,7 +23,7 @@ import org.segformer3d.api.weights.StateDict;
  *     optimizer's state, norms and the loss stay in float32; a backend refuses it where the device has no instructions for it
  */
 public record TrainingSpec(
-        SegFormer3DConfig config,
+        Network network,
         StateDict initialWeights,
         LossSpec loss,
         OptimizerSpec optimizer,
@@ -30,7 +33,7 @@ public record TrainingSpec(
         boolean mixed) {
     /** Validates. */
     public TrainingSpec {
-        Objects.requireNonNull(config, "config");
+        Objects.requireNonNull(network, "network");
         Objects.requireNonNull(initialWeights, "initialWeights");
         Objects.requireNonNull(loss, "loss");
         Objects.requireNonNull(optimizer, "optimizer");
@@ -46,29 +49,46 @@ public record TrainingSpec(
 
     /** Makes a specification whose activations are kept and whose products aren't reduced. */
     public TrainingSpec(
-            SegFormer3DConfig config,
+            Network network,
             StateDict initialWeights,
             LossSpec loss,
             OptimizerSpec optimizer,
             OptionalDouble clipNorm,
             OptionalDouble emaDecay) {
-        this(config, initialWeights, loss, optimizer, clipNorm, emaDecay, false, false);
+        this(network, initialWeights, loss, optimizer, clipNorm, emaDecay, false, false);
     }
 
     /** Returns this specification with or without recomputation. */
     public TrainingSpec recomputing(boolean newRecomputes) {
-        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, newRecomputes, mixed);
+        return new TrainingSpec(network, initialWeights, loss, optimizer, clipNorm, emaDecay, newRecomputes, mixed);
     }
 
     /** Returns this specification with or without products in bfloat16. */
     public TrainingSpec mixing(boolean newMixed) {
-        return new TrainingSpec(config, initialWeights, loss, optimizer, clipNorm, emaDecay, recomputes, newMixed);
+        return new TrainingSpec(network, initialWeights, loss, optimizer, clipNorm, emaDecay, recomputes, newMixed);
     }
 
     /** Returns a specification without clipping and averaging. */
+    public static TrainingSpec of(Network network, StateDict initialWeights, LossSpec loss, OptimizerSpec optimizer) {
+        return new TrainingSpec(
+                network, initialWeights, loss, optimizer, OptionalDouble.empty(), OptionalDouble.empty());
+    }
+
+    /** Returns a specification for SegFormer3D without clipping and averaging. */
     public static TrainingSpec of(
             SegFormer3DConfig config, StateDict initialWeights, LossSpec loss, OptimizerSpec optimizer) {
-        return new TrainingSpec(
-                config, initialWeights, loss, optimizer, OptionalDouble.empty(), OptionalDouble.empty());
+        return of(SegFormer3DNetwork.of(config), initialWeights, loss, optimizer);
+    }
+
+    /**
+     * Returns the configuration of the network, for forms that compute SegFormer3D only.
+     *
+     * @throws IllegalStateException when it is another architecture
+     */
+    public SegFormer3DConfig config() {
+        if (network instanceof SegFormer3DNetwork segformer) {
+            return segformer.config();
+        }
+        throw new IllegalStateException("found " + network.architecture() + ", expected " + SegFormer3D.NAME);
     }
 }

@@ -14,7 +14,6 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.segformer3d.api.block.ParameterSpec;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Shapes;
 
@@ -119,11 +118,6 @@ public final class StateDict {
             throw new StateDictMismatchException(found);
         }
         return this;
-    }
-
-    /** Checks that these weights fit a layout; see {@link #require(List)}. */
-    public StateDict require(ModelLayout layout) {
-        return require(layout.parameters());
     }
 
     /** Returns the number of elements of all entries, buffers included. */

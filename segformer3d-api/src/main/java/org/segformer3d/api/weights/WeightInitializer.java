@@ -1,10 +1,10 @@
 package org.segformer3d.api.weights;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.segformer3d.api.block.ParameterSpec;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 
 /**
@@ -19,12 +19,12 @@ public final class WeightInitializer {
     /**
      * Returns initial weights in float32.
      *
-     * @param layout the model's entries
+     * @param parameters the network's entries
      * @param seed any number; equal seeds give equal weights
      */
-    public static StateDict initialize(ModelLayout layout, long seed) {
+    public static StateDict initialize(List<ParameterSpec> parameters, long seed) {
         Map<String, HostTensor> tensors = new LinkedHashMap<>();
-        for (ParameterSpec spec : layout.parameters()) {
+        for (ParameterSpec spec : parameters) {
             tensors.put(spec.name(), initialize(spec, seed));
         }
         return StateDict.of(tensors);

@@ -35,6 +35,6 @@ class BackendsTests {
                 .hasMessageContaining("FLOAT32, FLOAT64, BFLOAT16 or FLOAT16");
         assertThatThrownBy(() -> BackendOptions.defaults().withThreads(-1)).hasMessageContaining("threads");
         assertThatThrownBy(() -> BackendOptions.Implementation.parse("fast"))
-                .hasMessageContaining("auto, plain or fused");
+                .hasMessageContaining("auto, plain, folded or fused");
     }
 }

@@ -26,7 +26,7 @@ class NetworkExportersTests {
 
     @Test
     void weightsThatDoNotFitAreRefused() {
-        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG), 1);
+        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1);
         assertThatThrownBy(() ->
                         new NetworkExport(SegFormer3DNetwork.of(CONFIG.withChannels(2, 2)), weights, "1", Map.of()))
                 .isInstanceOf(StateDictMismatchException.class);

@@ -48,8 +48,7 @@ class SegFormer3DNetworkTests {
         assertThat(logits).hasSize(1);
         assertThat(logits.get(0).shape()).containsExactly(1, 3, 128, 128, 128);
         assertThat(ops.macs().total())
-                .isEqualTo(ModelProfile.of(network.config(), new Grid(128, 128, 128))
-                        .macs());
+                .isEqualTo(ModelProfile.of(network, new Grid(128, 128, 128)).macs());
     }
 
     @Test

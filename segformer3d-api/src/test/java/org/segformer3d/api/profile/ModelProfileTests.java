@@ -6,6 +6,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 
 class ModelProfileTests {
     private static ModelProfile.Row row(ModelProfile profile, String name) {
@@ -17,7 +18,8 @@ class ModelProfileTests {
 
     @Nested
     class ThePublishedModel {
-        private final ModelProfile profile = ModelProfile.of(SegFormer3DConfig.defaults(), new Grid(128, 128, 128));
+        private final ModelProfile profile =
+                ModelProfile.of(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()), new Grid(128, 128, 128));
 
         @Test
         void hasItsParameters() {
@@ -49,8 +51,8 @@ class ModelProfileTests {
 
     @Test
     void macsGrowWithTheInputAndParametersDoNot() {
-        ModelProfile small = ModelProfile.of(SegFormer3DConfig.defaults(), new Grid(64, 64, 64));
-        ModelProfile box = ModelProfile.of(SegFormer3DConfig.defaults(), new Grid(64, 64, 128));
+        ModelProfile small = ModelProfile.of(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()), new Grid(64, 64, 64));
+        ModelProfile box = ModelProfile.of(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()), new Grid(64, 64, 128));
         assertThat(small.parameters()).isEqualTo(box.parameters());
         assertThat(box.macs()).isGreaterThan(2 * small.macs());
     }

@@ -16,8 +16,8 @@ class StateDictTests {
 
     @Nested
     class AgainstALayout {
-        private final Map<String, HostTensor> tensors =
-                new LinkedHashMap<>(WeightInitializer.initialize(LAYOUT, 1).tensors());
+        private final Map<String, HostTensor> tensors = new LinkedHashMap<>(
+                WeightInitializer.initialize(LAYOUT.parameters(), 1).tensors());
 
         @Test
         void initialWeightsFit() {
@@ -30,7 +30,7 @@ class StateDictTests {
             tensors.remove("segformer_decoder.linear_pred.bias");
             tensors.put("head.weight", HostTensor.of(new float[2], 2));
             tensors.put("segformer_encoder.norm2.bias", HostTensor.of(new float[63], 63));
-            assertThatThrownBy(() -> StateDict.of(tensors).require(LAYOUT))
+            assertThatThrownBy(() -> StateDict.of(tensors).require(LAYOUT.parameters()))
                     .isInstanceOf(StateDictMismatchException.class)
                     .message()
                     .contains(
@@ -49,7 +49,7 @@ class StateDictTests {
 
     @Nested
     class Initialisation {
-        private final StateDict weights = WeightInitializer.initialize(LAYOUT, 42);
+        private final StateDict weights = WeightInitializer.initialize(LAYOUT.parameters(), 42);
 
         private double deviation(String name) {
             double[] values = weights.get(name).toDoubles();
@@ -65,8 +65,10 @@ class StateDictTests {
 
         @Test
         void dependsOnTheSeedOnly() {
-            assertThat(WeightInitializer.initialize(LAYOUT, 42).hash()).isEqualTo(weights.hash());
-            assertThat(WeightInitializer.initialize(LAYOUT, 43).hash()).isNotEqualTo(weights.hash());
+            assertThat(WeightInitializer.initialize(LAYOUT.parameters(), 42).hash())
+                    .isEqualTo(weights.hash());
+            assertThat(WeightInitializer.initialize(LAYOUT.parameters(), 43).hash())
+                    .isNotEqualTo(weights.hash());
         }
 
         @Test

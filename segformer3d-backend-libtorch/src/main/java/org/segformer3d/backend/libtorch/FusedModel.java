@@ -60,7 +60,7 @@ final class FusedModel implements SegmentationModel {
      * @throws org.segformer3d.api.weights.StateDictMismatchException when they don't fit
      */
     static FusedModel load(LibtorchBackend backend, SegFormer3DConfig config, StateDict weights) {
-        weights.require(ModelLayout.of(config));
+        weights.require(ModelLayout.of(config).parameters());
         // in a reduced precision the decoder stays in float32: its variances are quadratic forms, and it is a small
         // part of the whole
         PreparedWeights encoder = new PreparedWeights(

@@ -17,12 +17,10 @@ import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.DifferentiableBackend;
-import org.segformer3d.api.backend.NetworkModel;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.Layers;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
@@ -121,12 +119,11 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
     }
 
     @Override
-    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+    public SegmentationModel load(Network network, StateDict weights) {
         requireOpen();
-        boolean fused = isFused(config);
-        return fused
-                ? FusedModel.load(this, config, weights)
-                : NetworkModel.load(this, SegFormer3DNetwork.of(config), weights);
+        return isFused(network)
+                ? FusedModel.load(this, ((SegFormer3DNetwork) network).config(), weights)
+                : DifferentiableBackend.super.load(network, weights);
     }
 
     /**
@@ -134,29 +131,40 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
      *
      * @throws BackendException when that was asked for and there is none
      */
-    private boolean isFused(SegFormer3DConfig config) {
-        boolean replaced = Layers.resolve(config, layers).isReplaced();
-        if (replaced && options.implementation() == Implementation.FUSED) {
+    private boolean isFused(Network network) {
+        Optional<String> unfit = whyNotFused(network);
+        if (unfit.isPresent() && options.implementation() == Implementation.FUSED) {
             throw new BackendException(
-                    "backend 'libtorch': the fused implementation has the paper's layers only; found replaced ones "
-                            + config.layers() + "; ask for auto or plain");
+                    "backend 'libtorch': the fused implementation " + unfit.get() + "; ask for auto, plain or folded");
         }
-        if (!config.isCubic() && options.implementation() == Implementation.FUSED) {
-            throw new BackendException(
-                    "backend 'libtorch': the fused implementation has the same kernels, strides, paddings and"
-                            + " ratios along all axes only; ask for auto or plain");
-        }
-        boolean plainOnly = replaced || !config.isCubic();
-        if (options.isReducedPrecision() && (plainOnly || options.implementation() == Implementation.PLAIN)) {
+        boolean byOperations =
+                options.implementation() == Implementation.PLAIN || options.implementation() == Implementation.FOLDED;
+        if (options.isReducedPrecision() && (unfit.isPresent() || byOperations)) {
             throw new BackendException("backend 'libtorch': only the fused implementation computes in "
-                    + options.computeType() + "; ask for auto, or for float32");
+                    + options.computeType()
+                    + unfit.map(reason -> ", which " + reason).orElse("; ask for auto")
+                    + ", or for float32");
         }
         return switch (options.implementation()) {
-            case PLAIN -> false;
+            case PLAIN, FOLDED -> false;
             case FUSED -> true;
             // on CUDA the plain form is the default until the fused one has been measured there
-            case AUTO -> !plainOnly && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
+            case AUTO ->
+                unfit.isEmpty() && (options.device().type() == Device.Type.CPU || options.isReducedPrecision());
         };
+    }
+
+    private static Optional<String> whyNotFused(Network network) {
+        if (!(network instanceof SegFormer3DNetwork segformer)) {
+            return Optional.of("computes segformer3d only; found " + network.architecture());
+        }
+        if (segformer.layers().isReplaced()) {
+            return Optional.of("has the paper's layers only; found replaced ones "
+                    + segformer.config().layers());
+        }
+        return segformer.config().isCubic()
+                ? Optional.empty()
+                : Optional.of("has the same kernels, strides, paddings and ratios along all axes only");
     }
 
     @Override
@@ -199,7 +207,7 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
         if (spec.mixed()) {
             requireMixed();
         }
-        boolean fused = isFused(spec.config());
+        boolean fused = isFused(spec.network());
         if (fused && options.device().type() != Device.Type.CPU) {
             throw new BackendException("backend 'libtorch': training has a fused implementation on the CPU only; found "
                     + options.device() + "; ask for auto or plain");
@@ -208,10 +216,10 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
             throw new BackendException(
                     "backend 'libtorch': activations are computed again in the fused implementation only, found plain"
                             + (options.implementation() == Implementation.AUTO
-                                    ? " (on " + options.device() + " with "
-                                            + (spec.config().isCubic()
-                                                    ? "layers " + spec.config().layers()
-                                                    : "kernels or strides that differ between axes")
+                                    ? " (on " + options.device()
+                                            + whyNotFused(spec.network())
+                                                    .map(reason -> "; fused " + reason)
+                                                    .orElse("")
                                             + ")"
                                     : "")
                             + "; ask for auto or fused, or set training_parameters.recompute_activations to false");

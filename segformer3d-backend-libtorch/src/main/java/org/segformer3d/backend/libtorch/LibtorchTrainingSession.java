@@ -15,7 +15,6 @@ import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
-import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
@@ -70,7 +69,7 @@ final class LibtorchTrainingSession implements TrainingSession {
         this.spec = spec;
         this.collective = collective;
         this.shared = sharesBatchNorm && collective != null ? new SharedBatchNorm(backend, collective) : null;
-        this.network = SegFormer3DNetwork.of(spec.config());
+        this.network = spec.network();
         this.entries = network.parameters();
         spec.initialWeights().require(entries);
         List<ParameterSpec> trained = trained();

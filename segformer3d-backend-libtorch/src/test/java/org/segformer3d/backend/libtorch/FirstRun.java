@@ -31,8 +31,9 @@ final class FirstRun {
         }
         try (Backend backend = Backends.provider("libtorch")
                         .open(BackendOptions.defaults().withThreads(1));
-                SegmentationModel model =
-                        backend.load(config, WeightInitializer.initialize(ModelLayout.of(config), 7))) {
+                SegmentationModel model = backend.load(
+                        config,
+                        WeightInitializer.initialize(ModelLayout.of(config).parameters(), 7))) {
             double sum = 0;
             for (double logit :
                     model.predict(HostTensor.of(values, 1, 1, 32, 32, 32)).toDoubles()) {

@@ -26,7 +26,8 @@ class FusedModelTests {
     @ParameterizedTest
     @ValueSource(floats = {1, 300})
     void equalsThePlainFormWhereAttentionIsCutIntoChunks(float factor) {
-        StateDict weights = scaled(WeightInitializer.initialize(ModelLayout.of(CONFIG), 1), factor);
+        StateDict weights =
+                scaled(WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1), factor);
         HostTensor input = normal(3, 1, CONFIG.inChannels(), 80, 96, 64);
 
         FloatBuffer plain =

@@ -65,7 +65,8 @@ class FusedTrainingTests {
     private static StateDict weights(SegFormer3DConfig config) {
         Random random = new Random(3);
         Map<String, HostTensor> all = new LinkedHashMap<>(
-                WeightInitializer.initialize(ModelLayout.of(config), 1).tensors());
+                WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1)
+                        .tensors());
         all.replaceAll((name, value) -> {
             if (!value.dtype().isFloating()) {
                 return value;

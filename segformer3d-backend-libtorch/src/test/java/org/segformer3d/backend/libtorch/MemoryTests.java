@@ -40,7 +40,8 @@ class MemoryTests {
             List.of(1, 1, 1, 1),
             "decoder_head_embedding_dim",
             16));
-    private static final StateDict WEIGHTS = WeightInitializer.initialize(ModelLayout.of(CONFIG), 3);
+    private static final StateDict WEIGHTS =
+            WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 3);
 
     private static long residentMib() throws IOException {
         System.gc();

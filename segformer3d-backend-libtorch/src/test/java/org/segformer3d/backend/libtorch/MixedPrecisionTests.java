@@ -49,7 +49,7 @@ class MixedPrecisionTests {
             16));
     private static final TrainingSpec SPEC = TrainingSpec.of(
             CONFIG,
-            WeightInitializer.initialize(ModelLayout.of(CONFIG), 3),
+            WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 3),
             LossSpec.of(LossSpec.Kind.DICE, LossSpec.Activation.SIGMOID),
             OptimizerSpec.adamW(0.01));
 

@@ -58,7 +58,7 @@ class ReducedPrecisionTests {
     /** Opened past the check of the processor: any libtorch computes in bfloat16, only slowly. */
     @Test
     void predictsNearlyTheSameAndInFloat32() {
-        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG), 3);
+        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 3);
         HostTensor input = HostTensor.zeros(DType.FLOAT32, 1, CONFIG.inChannels(), 32, 36, 40);
         Random random = new Random(4);
         FloatBuffer values = input.floatBuffer();
@@ -85,7 +85,8 @@ class ReducedPrecisionTests {
     void refusesThePlainFormAndTraining() {
         try (LibtorchBackend backend =
                 new LibtorchBackend(BFLOAT16.withThreads(1).with(Implementation.PLAIN))) {
-            StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG), 3);
+            StateDict weights =
+                    WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 3);
             assertThatThrownBy(() -> backend.load(CONFIG, weights))
                     .isInstanceOf(BackendException.class)
                     .hasMessageContaining("only the fused implementation computes in BFLOAT16");

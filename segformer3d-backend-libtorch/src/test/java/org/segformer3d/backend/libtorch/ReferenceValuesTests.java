@@ -19,6 +19,7 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -269,7 +270,7 @@ class ReferenceValuesTests {
                     .get("weight_decay")
                     .asDouble();
             return new TrainingSpec(
-                    ReferenceFiles.config("pipeline/train_" + name + ".json"),
+                    SegFormer3DNetwork.of(ReferenceFiles.config("pipeline/train_" + name + ".json")),
                     StateDict.of(initial),
                     LossSpec.of(
                             json.get("loss_type").asText().equals("dice") ? Kind.DICE : Kind.DICE_CROSS_ENTROPY,

@@ -65,7 +65,7 @@ class TorchScriptExporterTests {
     static void export() throws IOException {
         backend = (LibtorchBackend)
                 new LibtorchProvider().open(BackendOptions.defaults().with(Implementation.PLAIN));
-        weights = randomized(WeightInitializer.initialize(ModelLayout.of(CONFIG), 1));
+        weights = randomized(WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1));
         file = folder.resolve("network.pt");
         write(file, CONFIG, weights);
     }

@@ -2,13 +2,14 @@ package org.segformer3d.backend.kernels;
 
 import java.nio.FloatBuffer;
 import java.util.Map;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -52,13 +53,19 @@ final class NativeBackend extends HeapBackend<NativeScope, NativeTensor> {
     }
 
     @Override
-    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
+    public SegmentationModel load(Network network, StateDict weights) {
         requireOpen();
-        if (!config.layers().isEmpty()) {
-            throw new ConfigException("model_parameters.layers: found " + config.layers() + ", but backend '"
-                    + NativeProvider.NAME + "' computes the paper's layers only; choose another backend");
+        if (!(network instanceof SegFormer3DNetwork segformer)) {
+            throw new BackendException(
+                    "backend '" + NativeProvider.NAME + "' computes segformer3d only; found model_name "
+                            + network.architecture() + ", for which libtorch can be chosen");
         }
-        return new NativeModel(this, config, weights);
+        if (segformer.layers().isReplaced()) {
+            throw new BackendException("backend '" + NativeProvider.NAME
+                    + "' computes the paper's layers only; found model_parameters.layers "
+                    + segformer.config().layers() + ", for which libtorch can be chosen");
+        }
+        return new NativeModel(this, segformer.config(), weights);
     }
 
     @Override

@@ -32,7 +32,7 @@ final class NativeModel implements SegmentationModel {
      * @throws org.segformer3d.api.weights.StateDictMismatchException when they don't fit
      */
     NativeModel(NativeBackend backend, SegFormer3DConfig config, StateDict weights) {
-        weights.require(ModelLayout.of(config));
+        weights.require(ModelLayout.of(config).parameters());
         this.backend = backend;
         this.config = config;
         this.network = new NetworkForward(config, weights, backend.pool());

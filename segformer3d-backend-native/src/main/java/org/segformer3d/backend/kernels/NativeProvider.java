@@ -54,11 +54,14 @@ public final class NativeProvider implements BackendProvider {
         if (options.computeType() != DType.FLOAT32) {
             return Optional.of("computes in float32 only");
         }
-        if (options.implementation() == Implementation.PLAIN) {
-            return Optional.of("has no plain implementation");
+        if (options.implementation() == Implementation.PLAIN || options.implementation() == Implementation.FOLDED) {
+            return Optional.of("has no " + options.implementation() + " implementation");
         }
         if (need.operations()) {
             return Optional.of("computes whole networks only");
+        }
+        if (!need.isSegFormer3D()) {
+            return Optional.of("computes segformer3d only");
         }
         if (need.hasReplacedLayers()) {
             return Optional.of("computes the paper's layers only");

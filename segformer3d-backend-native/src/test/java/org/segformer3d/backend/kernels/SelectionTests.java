@@ -14,11 +14,14 @@ import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.backend.Backends.Choice;
 import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3D;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 
 /** Which backend is chosen where this one and the reference backend are there. */
 class SelectionTests {
-    private static final SegFormer3DConfig PAPERS = SegFormer3DConfig.defaults();
+    private static final Network PAPERS = SegFormer3DNetwork.of(SegFormer3DConfig.defaults());
 
     private static Choice choose(BackendOptions options, Need need) {
         return Backends.choose(Optional.empty(), options, need);
@@ -41,8 +44,8 @@ class SelectionTests {
     @Test
     void aReplacedLayerIsTheNextOnes() {
         Map<String, Object> map = new LinkedHashMap<>(PAPERS.toMap());
-        map.put("layers", Map.of("self_attention", "pooled"));
-        Choice choice = choose(BackendOptions.defaults(), Need.prediction(SegFormer3DConfig.fromMap(map)));
+        map.put("layers", Map.of("self_attention", "pooled-attention"));
+        Choice choice = choose(BackendOptions.defaults(), Need.prediction(new SegFormer3D().configure(map)));
         assertThat(choice.provider().name()).isEqualTo("reference");
         assertThat(choice.passedOver())
                 .containsExactly("backend 'native' computes the paper's layers only; 'reference' is used");

@@ -9,10 +9,8 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
-import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -58,13 +56,6 @@ final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntime
     public LayerProvider layers() {
         requireOpen();
         return layers;
-    }
-
-    /** Loads the whole network as one graph, unless a layer is replaced; then block by block. */
-    @Override
-    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
-        requireOpen();
-        return config.layers().isEmpty() ? load(SegFormer3DNetwork.of(config), weights) : super.load(config, weights);
     }
 
     /** Loads the whole network as one graph. */

@@ -7,10 +7,6 @@ import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.Layers;
-import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.SegmentationModel;
-import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Autodiff;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
@@ -22,7 +18,6 @@ import org.segformer3d.api.training.OpsTrainingSession;
 import org.segformer3d.api.training.TrainingBackend;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSpec;
-import org.segformer3d.api.weights.StateDict;
 
 /** The open reference backend: a pool of threads and the blocks that use it. */
 final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor>
@@ -78,7 +73,7 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
                             ? "keeps activations; set training_parameters.recompute_activations to false"
                             : "computes in float64 only; set training_parameters.amp to false"));
         }
-        return new OpsTrainingSession(this, SegFormer3DNetwork.of(spec.config()), spec);
+        return new OpsTrainingSession(this, spec.network(), spec);
     }
 
     @Override
@@ -94,14 +89,6 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
     public LayerProvider layers() {
         requireOpen();
         return layers;
-    }
-
-    @Override
-    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
-        requireOpen();
-        return Layers.resolve(config, layers).isReplaced()
-                ? super.load(config, weights)
-                : load(SegFormer3DNetwork.of(config), weights);
     }
 
     @Override

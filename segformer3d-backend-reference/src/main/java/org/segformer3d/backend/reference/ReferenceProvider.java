@@ -58,7 +58,8 @@ public final class ReferenceProvider implements BackendProvider {
             throw new BackendException(reason);
         });
         if (options.implementation() == Implementation.FUSED) {
-            throw new BackendException("backend 'reference' has no fused implementation; ask for auto or plain");
+            throw new BackendException(
+                    "backend 'reference' has no fused implementation; ask for auto, plain or folded");
         }
         if (options.isReducedPrecision()) {
             throw new BackendException("backend 'reference' computes in float64 only; found precision "

@@ -121,7 +121,7 @@ abstract class ProviderContract extends Contract {
         var config = new Samples(3).config();
         TrainingSpec spec = TrainingSpec.of(
                 config,
-                WeightInitializer.initialize(ModelLayout.of(config), 1),
+                WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1),
                 LossSpec.of(Kind.DICE, Activation.SIGMOID),
                 OptimizerSpec.adamW(0));
         HostTensor ones = HostTensor.zeros(DType.FLOAT32, 1, 1, 2, 2, 2);

@@ -227,7 +227,7 @@ class FaultyContract extends BackendContract {
 
         private static TrainingSpec with(TrainingSpec spec, OptimizerSpec optimizer, OptionalDouble clip) {
             return new TrainingSpec(
-                    spec.config(), spec.initialWeights(), spec.loss(), optimizer, clip, spec.emaDecay());
+                    spec.network(), spec.initialWeights(), spec.loss(), optimizer, clip, spec.emaDecay());
         }
 
         @Override

@@ -6,7 +6,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
@@ -65,7 +64,7 @@ public final class BundleCommand implements Callable<Integer> {
             stateDict = WeightFiles.read(weights.get());
             provenance.put("origin", "weights " + weights.get() + " with experiment " + config);
         } else {
-            stateDict = WeightInitializer.initialize(ModelLayout.of(experiment.model()), random.get());
+            stateDict = WeightInitializer.initialize(experiment.network().parameters(), random.get());
             provenance.put("origin", "random weights, not trained");
             provenance.put("seed", random.get());
         }

@@ -7,7 +7,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.ModelConfigFile;
@@ -55,7 +54,7 @@ public final class ConvertCommand implements Callable<Integer> {
         Outputs.checkFile(to, List.of(weights));
         StateDict stateDict = WeightFiles.read(weights);
         if (config.isPresent()) {
-            stateDict.require(ModelLayout.of(ModelConfigFile.read(config.get()).model()));
+            stateDict.require(ModelConfigFile.read(config.get()).network().parameters());
         }
         WeightFiles.write(stateDict, to);
         String hash = stateDict.hash();

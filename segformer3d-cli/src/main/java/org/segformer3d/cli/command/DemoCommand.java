@@ -122,7 +122,7 @@ public final class DemoCommand implements Callable<Integer> {
         out.println("3. Segmenting " + cases.size() + " scans that training has not seen");
         out.flush();
         PredictionReport report;
-        try (Backend backend = selection.open(Need.prediction(bundle.config()));
+        try (Backend backend = selection.open(Need.prediction(bundle.network()));
                 Segmenter segmenter = Segmenter.open(backend, bundle)) {
             report = PredictionJob.run(
                     segmenter,

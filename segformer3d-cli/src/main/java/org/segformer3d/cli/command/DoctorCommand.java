@@ -27,6 +27,7 @@ import org.segformer3d.api.backend.Need;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -90,8 +91,9 @@ public final class DoctorCommand implements Callable<Integer> {
             out.println();
             out.println(
                     healthy
-                            ? "ok: '" + chosenFor(Need.prediction(SegFormer3DConfig.defaults()))
-                                    + "' predicts and '" + chosenFor(Need.training(SegFormer3DConfig.defaults()))
+                            ? "ok: '" + chosenFor(Need.prediction(SegFormer3DNetwork.of(SegFormer3DConfig.defaults())))
+                                    + "' predicts and '"
+                                    + chosenFor(Need.training(SegFormer3DNetwork.of(SegFormer3DConfig.defaults())))
                                     + "' trains unless another backend is named"
                             : usable ? "FAIL: a self-test failed" : "FAIL: no backend can be used here");
         }
@@ -259,7 +261,8 @@ public final class DoctorCommand implements Callable<Integer> {
                 "embed_dims", List.of(8, 16, 20, 32),
                 "depths", List.of(1, 1, 1, 1),
                 "decoder_head_embedding_dim", 24));
-        private final StateDict weights = WeightInitializer.initialize(ModelLayout.of(config), 1);
+        private final StateDict weights =
+                WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1);
         private final HostTensor input = input();
         private String oracle;
         private double[] expected;

@@ -12,7 +12,6 @@ import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.export.NetworkExport;
 import org.segformer3d.api.export.NetworkExporter;
 import org.segformer3d.api.export.NetworkExporters;
-import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.option.ModelSource;
 import org.segformer3d.cli.option.Outputs;
@@ -60,7 +59,7 @@ public final class ExportCommand implements Callable<Integer> {
         Outputs.checkFile(output, List.of());
         ModelBundle bundle = source.read();
         NetworkExport network = new NetworkExport(
-                SegFormer3DNetwork.of(bundle.config()),
+                bundle.network(),
                 Optional.of(bundle.inference().roi()),
                 bundle.weights(),
                 Provenance.version(),
@@ -80,8 +79,8 @@ public final class ExportCommand implements Callable<Integer> {
             spec.commandLine()
                     .getOut()
                     .println(output + ": " + Quantity.bytes(bytes) + ", " + NetworkExporter.INPUT + " (batch, "
-                            + bundle.config().inChannels() + ", depth, height, width) to " + NetworkExporter.LOGITS
-                            + " (batch, " + bundle.config().numClasses() + ", depth, height, width)");
+                            + bundle.network().inChannels() + ", depth, height, width) to " + NetworkExporter.LOGITS
+                            + " (batch, " + bundle.network().numClasses() + ", depth, height, width)");
         }
         return 0;
     }
@@ -90,7 +89,7 @@ public final class ExportCommand implements Callable<Integer> {
     private static Map<String, String> metadata(ModelBundle bundle) {
         Map<String, String> map = new LinkedHashMap<>();
         map.put("name", bundle.name());
-        map.put("model_parameters", Json.pretty(bundle.config().toMap()).strip());
+        map.put("model_parameters", Json.pretty(bundle.network().toMap()).strip());
         map.put("preprocessing", Json.pretty(bundle.preprocessing().toMap()).strip());
         map.put("labels", Json.pretty(bundle.labels().toMap()).strip());
         map.put("inference", Json.pretty(bundle.inference().toMap()).strip());

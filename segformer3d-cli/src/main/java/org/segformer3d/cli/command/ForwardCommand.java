@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.Need;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Shapes;
@@ -84,15 +84,15 @@ public final class ForwardCommand implements Callable<Integer> {
                     "Invalid value for option '--output': found '" + output
                             + "', expected a name that ends in .safetensors");
         }
-        SegFormer3DConfig model = ModelConfigFile.read(config).model();
+        Network architecture = ModelConfigFile.read(config).network();
         Outputs.checkFile(output, List.of(input, weights, config));
-        HostTensor tensor = read(model);
+        HostTensor tensor = read(architecture);
         StateDict stateDict = WeightFiles.read(weights);
         Map<String, HostTensor> results = new LinkedHashMap<>();
         Map<String, Object> report = new LinkedHashMap<>();
         long nanos;
-        try (Backend backend = selection.open(Need.prediction(model));
-                SegmentationModel network = backend.load(model, stateDict);
+        try (Backend backend = selection.open(Need.prediction(architecture));
+                SegmentationModel network = backend.load(architecture, stateDict);
                 Scope scope = backend.newScope()) {
             long start = System.nanoTime();
             Tensor x = scope.tensor(tensor);
@@ -129,7 +129,7 @@ public final class ForwardCommand implements Callable<Integer> {
         return 0;
     }
 
-    private HostTensor read(SegFormer3DConfig model) throws IOException {
+    private HostTensor read(Network network) throws IOException {
         TensorFile file = Safetensors.read(input);
         HostTensor tensor = file.tensors().get(INPUT);
         if (tensor == null) {
@@ -138,16 +138,16 @@ public final class ForwardCommand implements Callable<Integer> {
                     "has no tensor '" + INPUT + "'; its tensors are "
                             + file.tensors().keySet());
         }
-        if (tensor.rank() != 5 || tensor.elements() == 0 || tensor.size(1) != model.inChannels()) {
-            throw unfit(tensor, model);
+        if (tensor.rank() != 5 || tensor.elements() == 0 || tensor.size(1) != network.inChannels()) {
+            throw unfit(tensor, network);
         }
         return tensor;
     }
 
-    private FileFormatException unfit(HostTensor tensor, SegFormer3DConfig model) {
+    private FileFormatException unfit(HostTensor tensor, Network network) {
         return new CorruptFileException(
                 input,
-                "found '" + INPUT + "' of shape " + Shapes.text(tensor.shape()) + ", expected (B," + model.inChannels()
-                        + ",D,H,W) because in_channels is " + model.inChannels());
+                "found '" + INPUT + "' of shape " + Shapes.text(tensor.shape()) + ", expected (B,"
+                        + network.inChannels() + ",D,H,W) because in_channels is " + network.inChannels());
     }
 }

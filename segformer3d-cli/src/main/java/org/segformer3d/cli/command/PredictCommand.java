@@ -178,7 +178,7 @@ public final class PredictCommand implements Callable<Integer> {
         Outputs.checkFolder(output);
         Optional<DicomSegmentations> segmentations = segmentations(models.first());
         try (DicomInputs converted =
-                DicomInputs.convert(inputs, series, models.first().config().inChannels())) {
+                DicomInputs.convert(inputs, series, models.first().network().inChannels())) {
             return predict(models, converted, segmentations);
         }
     }

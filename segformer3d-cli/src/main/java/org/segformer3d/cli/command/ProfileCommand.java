@@ -11,9 +11,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerKind;
-import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.model.InputGeometry;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.profile.ModelProfile;
 import org.segformer3d.cli.console.Quantity;
 import org.segformer3d.cli.console.Table;
@@ -28,7 +29,7 @@ import picocli.CommandLine.Spec;
 /** Prints parameters and multiply-accumulates of every layer. */
 @Command(
         name = "profile",
-        description = "Print parameters and multiply-accumulates of every layer, by arithmetic; nothing is run.")
+        description = "Print parameters and multiply-accumulates of every layer, counted on shapes; nothing is run.")
 public final class ProfileCommand implements Callable<Integer> {
     private static final Grid PAPER_INPUT = new Grid(128, 128, 128);
 
@@ -54,15 +55,14 @@ public final class ProfileCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        SegFormer3DConfig model = SegFormer3DConfig.defaults();
+        Network network = SegFormer3DNetwork.of(SegFormer3DConfig.defaults());
         Grid input = PAPER_INPUT;
         if (config.isPresent()) {
             ModelConfigFile file = ModelConfigFile.read(config.get());
-            model = file.model();
+            network = file.network();
             input = file.region().orElse(input);
         }
-        Layers layers = Layers.resolve(model, Layers.paper().of(LayerKind.DECODER));
-        ModelProfile profile = ModelProfile.of(model, layers, inputSize.orElse(input));
+        ModelProfile profile = ModelProfile.of(network, inputSize.orElse(input));
         PrintWriter out = spec.commandLine().getOut();
         if (json) {
             out.print(Json.pretty(map(profile)));
@@ -92,49 +92,60 @@ public final class ProfileCommand implements Callable<Integer> {
                 Quantity.count(profile.macs()));
         table.lines().forEach(out::println);
         out.println();
-        String padded = profile.geometry().isPadded()
-                ? " (padded to " + profile.geometry().padded() + ")"
-                : "";
         out.printf(
                 Locale.ROOT,
-                "This model: %s parameters (%.2f M); %.2f GMAC for one input of %d×%s%s: encoder %.2f, decoder %.2f.%n",
+                "This model: %s parameters (%.2f M); %.2f GMAC for one input of %d×%s%s",
                 Quantity.count(profile.parameters()),
                 profile.parameters() / 1e6,
                 profile.macs() / 1e9,
-                profile.config().inChannels(),
-                profile.geometry().input(),
-                padded,
-                profile.encoderMacs() / 1e9,
-                (profile.macs() - profile.encoderMacs()) / 1e9);
-        out.printf(
-                Locale.ROOT,
-                "The paper states %.2f M parameters and %.1f GFLOPs for its model at 4×%s.%n",
-                ModelProfile.PAPER_MILLION_PARAMETERS,
-                ModelProfile.PAPER_GFLOPS,
-                PAPER_INPUT);
+                profile.network().inChannels(),
+                profile.input(),
+                segformer(profile)
+                        .map(network -> InputGeometry.of(network.config(), profile.input()))
+                        .filter(InputGeometry::isPadded)
+                        .map(geometry -> " (padded to " + geometry.padded() + ")")
+                        .orElse(""));
+        if (segformer(profile).isPresent()) {
+            out.printf(
+                    Locale.ROOT,
+                    ": encoder %.2f, decoder %.2f.%nThe paper states %.2f M parameters and %.1f GFLOPs for its model at 4×%s.%n",
+                    profile.encoderMacs() / 1e9,
+                    (profile.macs() - profile.encoderMacs()) / 1e9,
+                    ModelProfile.PAPER_MILLION_PARAMETERS,
+                    ModelProfile.PAPER_GFLOPS,
+                    PAPER_INPUT);
+        } else {
+            out.println(".");
+        }
         out.println(ModelProfile.COUNTING_RULE);
     }
 
     private static Map<String, Object> map(ModelProfile profile) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("model_parameters", profile.config().toMap());
-        map.put("input", sizes(profile.geometry().input()));
-        map.put("padded_input", sizes(profile.geometry().padded()));
-        map.put(
-                "stages",
-                profile.geometry().stages().stream().map(ProfileCommand::sizes).toList());
+        map.put("model_name", profile.network().architecture());
+        map.put("model_parameters", profile.network().toMap());
+        map.put("input", sizes(profile.input()));
+        segformer(profile).ifPresent(network -> {
+            InputGeometry geometry = InputGeometry.of(network.config(), profile.input());
+            map.put("padded_input", sizes(geometry.padded()));
+            map.put(
+                    "stages",
+                    geometry.stages().stream().map(ProfileCommand::sizes).toList());
+        });
         map.put("parameters", profile.parameters());
         map.put("buffers", profile.buffers());
         map.put("macs", profile.macs());
-        map.put("encoder_macs", profile.encoderMacs());
-        map.put("decoder_macs", profile.macs() - profile.encoderMacs());
+        if (segformer(profile).isPresent()) {
+            map.put("encoder_macs", profile.encoderMacs());
+            map.put("decoder_macs", profile.macs() - profile.encoderMacs());
+            map.put(
+                    "paper",
+                    Map.of(
+                            "million_parameters", ModelProfile.PAPER_MILLION_PARAMETERS,
+                            "gflops", ModelProfile.PAPER_GFLOPS,
+                            "input", sizes(PAPER_INPUT)));
+        }
         map.put("counting_rule", ModelProfile.COUNTING_RULE);
-        map.put(
-                "paper",
-                Map.of(
-                        "million_parameters", ModelProfile.PAPER_MILLION_PARAMETERS,
-                        "gflops", ModelProfile.PAPER_GFLOPS,
-                        "input", sizes(PAPER_INPUT)));
         List<Map<String, Object>> layers = new ArrayList<>();
         for (ModelProfile.Row row : profile.rows()) {
             Map<String, Object> layer = new LinkedHashMap<>();
@@ -148,6 +159,11 @@ public final class ProfileCommand implements Callable<Integer> {
         }
         map.put("layers", layers);
         return map;
+    }
+
+    /** Returns the network where it is what the paper's numbers are about. */
+    private static Optional<SegFormer3DNetwork> segformer(ModelProfile profile) {
+        return profile.network() instanceof SegFormer3DNetwork network ? Optional.of(network) : Optional.empty();
     }
 
     private static List<Integer> sizes(Grid grid) {

@@ -55,7 +55,8 @@ public final class BackendSelection {
             paramLabel = "FORM",
             converter = ImplementationConverter.class,
             description =
-                    "Form of the network: auto, plain (the paper's operations one by one) or fused (default: auto).")
+                    "Form of the network: auto, plain (the paper's operations one by one), folded (those with the constant ones"
+                            + " folded) or fused (default: auto).")
     private Optional<Implementation> implementation = Optional.empty();
 
     @Option(

@@ -18,14 +18,16 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.api.network.Architectures;
+import org.segformer3d.api.network.Network;
 
 /**
  * The network's configuration from a file: an experiment in YAML, a JSON file with {@code model_parameters}, or the parameters alone.
  *
- * @param model the network
+ * @param network what the file describes
  * @param region size of the sliding window, where the file states one
  */
-public record ModelConfigFile(SegFormer3DConfig model, Optional<Grid> region) {
+public record ModelConfigFile(Network network, Optional<Grid> region) {
     private static final String SECTION = "model_parameters";
 
     /**
@@ -37,7 +39,8 @@ public record ModelConfigFile(SegFormer3DConfig model, Optional<Grid> region) {
     public static ModelConfigFile read(Path file) throws IOException {
         Map<String, Object> content = content(file);
         try {
-            return new ModelConfigFile(SegFormer3DConfig.fromMap(parameters(content)), region(content));
+            return new ModelConfigFile(
+                    Architectures.network(architecture(content), parameters(content)), region(content));
         } catch (ConfigException e) {
             throw new ConfigException(file + ": " + e.getMessage());
         }
@@ -77,6 +80,10 @@ public record ModelConfigFile(SegFormer3DConfig model, Optional<Grid> region) {
         Map<String, Object> content = new LinkedHashMap<>();
         map.forEach((key, value) -> content.put(String.valueOf(key), value));
         return content;
+    }
+
+    private static String architecture(Map<String, Object> content) {
+        return content.get("model_name") == null ? Architectures.DEFAULT : String.valueOf(content.get("model_name"));
     }
 
     private static Map<String, ?> parameters(Map<String, Object> content) {

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.data.dataset.DatasetLayout;
 import org.segformer3d.data.io.HomeFolder;
@@ -188,7 +188,7 @@ public final class ModelSource {
                 RandomTransform.mirroredAxes(experiment.dataset().augmentation()));
         return new ModelBundle(
                 experiment.project(),
-                experiment.model(),
+                experiment.network(),
                 weights,
                 experiment.dataset().preprocessing(),
                 labels(experiment),
@@ -213,8 +213,8 @@ public final class ModelSource {
             return spec.get();
         }
         LabelSpec.Mode mode = dataset.labels().softmax() ? LabelSpec.Mode.SOFTMAX : LabelSpec.Mode.SIGMOID;
-        SegFormer3DConfig model = experiment.model();
-        if (dataset.type().isOfficial() && model.numClasses() == 3 && mode == LabelSpec.Mode.SIGMOID) {
+        Network network = experiment.network();
+        if (dataset.type().isOfficial() && network.numClasses() == 3 && mode == LabelSpec.Mode.SIGMOID) {
             return LabelSpec.preset(dataset.type() == DatasetSettings.Type.BRATS2017_SEG ? "brats2017" : "brats2021")
                     .ignoring(dataset.labels().ignored());
         }
@@ -228,7 +228,7 @@ public final class ModelSource {
         if (mode == LabelSpec.Mode.SOFTMAX) {
             regions.add(Region.of("background", 0));
         }
-        for (int value = 1; regions.size() < model.numClasses(); value++) {
+        for (int value = 1; regions.size() < network.numClasses(); value++) {
             regions.add(Region.of("class " + value, value));
         }
         return new LabelSpec(mode, regions).ignoring(dataset.labels().ignored());

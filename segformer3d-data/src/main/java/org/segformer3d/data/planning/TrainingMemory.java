@@ -2,9 +2,10 @@ package org.segformer3d.data.planning;
 
 import java.util.List;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
-import org.segformer3d.api.profile.ModelProfile;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 
 /**
  * How much memory a training step takes, by counting what the backward pass needs: an estimate for planning, not a bound.
@@ -54,7 +55,11 @@ public final class TrainingMemory {
             floats += 2 * tokens * width + config.depths().get(stage) * block + 2 * tokens * fused;
         }
         floats += MAPS_FUSED * finest * fused;
-        double weights = ModelProfile.of(config, patch).parameters() * (double) COPIES_OF_WEIGHTS;
+        double weights = SegFormer3DNetwork.of(config).parameters().stream()
+                        .filter(parameter -> parameter.role().isTrained())
+                        .mapToLong(ParameterSpec::elements)
+                        .sum()
+                * (double) COPIES_OF_WEIGHTS;
         return (long) (FLOAT * (WITH_TEMPORARIES * floats * batch + weights));
     }
 }

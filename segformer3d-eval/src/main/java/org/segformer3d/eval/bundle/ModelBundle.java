@@ -23,8 +23,8 @@ import java.util.zip.ZipException;
 import java.util.zip.ZipFile;
 import java.util.zip.ZipOutputStream;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.Architectures;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
@@ -56,7 +56,7 @@ import org.segformer3d.eval.result.SealedDescription;
  * </pre>
  *
  * @param name what it calls itself, not blank
- * @param config the network
+ * @param network what is computed
  * @param weights fitting the network
  * @param preprocessing what is done to a scan before the network sees it
  * @param labels what the network's channels mean
@@ -65,7 +65,7 @@ import org.segformer3d.eval.result.SealedDescription;
  */
 public record ModelBundle(
         String name,
-        SegFormer3DConfig config,
+        Network network,
         StateDict weights,
         PreprocessingSpec preprocessing,
         LabelSpec labels,
@@ -102,17 +102,14 @@ public record ModelBundle(
         if (name.isBlank()) {
             throw ConfigException.of("name", "'" + name + "'", "a name");
         }
-        if (labels.channels() != config.numClasses()) {
+        if (labels.channels() != network.numClasses()) {
             throw ConfigException.of(
                     "model_parameters.num_classes",
-                    config.numClasses(),
+                    network.numClasses(),
                     labels.channels() + ", one for each of the labels " + String.join(", ", labels.names()));
         }
-        preprocessing.normalization().requireFor(config.inChannels());
-        if (config.layers().isEmpty()) {
-            // Only the backend knows the parameters of replaced layers, and it checks when it loads them.
-            weights.require(ModelLayout.of(config));
-        }
+        preprocessing.normalization().requireFor(network.inChannels());
+        weights.require(network.parameters());
         provenance = Collections.unmodifiableMap(new LinkedHashMap<>(provenance));
     }
 
@@ -122,18 +119,14 @@ public record ModelBundle(
      * @param seed equal seeds give equal weights
      */
     public static ModelBundle random(
-            SegFormer3DConfig config,
-            PreprocessingSpec preprocessing,
-            LabelSpec labels,
-            InferenceSpec inference,
-            long seed) {
+            Network network, PreprocessingSpec preprocessing, LabelSpec labels, InferenceSpec inference, long seed) {
         Map<String, Object> provenance = Provenance.ofSoftware();
         provenance.put("origin", "random weights, not trained");
         provenance.put("seed", seed);
         return new ModelBundle(
                 "random-" + seed,
-                config,
-                WeightInitializer.initialize(ModelLayout.of(config), seed),
+                network,
+                WeightInitializer.initialize(network.parameters(), seed),
                 preprocessing,
                 labels,
                 inference,
@@ -142,14 +135,14 @@ public record ModelBundle(
 
     /** Returns what the data that it was trained on calls the channels of a scan, empty when that isn't known. */
     public List<String> channelNames() {
-        return provenance.get(CHANNELS) instanceof List<?> names && names.size() == config.inChannels()
+        return provenance.get(CHANNELS) instanceof List<?> names && names.size() == network.inChannels()
                 ? names.stream().map(String::valueOf).toList()
                 : List.of();
     }
 
     /** Returns this bundle with other inference settings. */
     public ModelBundle withInference(InferenceSpec other) {
-        return new ModelBundle(name, config, weights, preprocessing, labels, other, provenance);
+        return new ModelBundle(name, network, weights, preprocessing, labels, other, provenance);
     }
 
     /** Returns the ending that results are written under where nobody asks for another: that of the data it was trained on. */
@@ -171,7 +164,7 @@ public record ModelBundle(
     public ModelBundle withProvenance(String key, Object value) {
         Map<String, Object> changed = new LinkedHashMap<>(provenance);
         changed.put(key, value);
-        return new ModelBundle(name, config, weights, preprocessing, labels, inference, changed);
+        return new ModelBundle(name, network, weights, preprocessing, labels, inference, changed);
     }
 
     /** Returns the SHA-256 of what determines a prediction besides the weights: network, preprocessing, labels, inference. */
@@ -181,7 +174,10 @@ public record ModelBundle(
 
     private Map<String, Object> configuration() {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("model_parameters", config.toMap());
+        if (!network.architecture().equals(Architectures.DEFAULT)) {
+            map.put("model_name", network.architecture());
+        }
+        map.put("model_parameters", network.toMap());
         map.put("preprocessing", preprocessing.toMap());
         map.put("labels", labels.toMap());
         map.put("inference", inference.toMap());
@@ -292,8 +288,8 @@ public record ModelBundle(
                 .append(VERSION);
         text.append(
                 ". It needs nothing else to predict:\n\n    ./segformer3d predict --model THIS_FOLDER --input SCAN");
-        text.append(" --output FOLDER\n\n- input: ").append(config.inChannels());
-        text.append(config.inChannels() == 1 ? " channel" : " channels, one file each or one 4D file");
+        text.append(" --output FOLDER\n\n- input: ").append(network.inChannels());
+        text.append(network.inChannels() == 1 ? " channel" : " channels, one file each or one 4D file");
         text.append("\n- labels (")
                 .append(labels.mode().name().toLowerCase(Locale.ROOT))
                 .append("):\n");
@@ -478,7 +474,9 @@ public record ModelBundle(
             try {
                 return new ModelBundle(
                         String.valueOf(map.get("name")),
-                        SegFormer3DConfig.fromMap(section("model_parameters")),
+                        Architectures.network(
+                                String.valueOf(map.getOrDefault("model_name", Architectures.DEFAULT)),
+                                section("model_parameters")),
                         Safetensors.readStateDict(weights),
                         PreprocessingSpec.fromMap(section("preprocessing")),
                         LabelSpec.fromMap(section("labels")),

@@ -61,7 +61,7 @@ final class CaseLoader {
             channels.add(read.volume());
             files.add(Map.of("file", read.file().toAbsolutePath().normalize().toString(), "sha256", read.sha256()));
         }
-        int expected = bundle.config().inChannels();
+        int expected = bundle.network().inChannels();
         if (found != expected) {
             throw new DatasetException(
                     input.images().get(0),
@@ -87,9 +87,9 @@ final class CaseLoader {
      */
     LoadedCase load(String caseId, List<Volume> channels) {
         int found = channels.stream().mapToInt(Volume::channels).sum();
-        if (found != bundle.config().inChannels()) {
+        if (found != bundle.network().inChannels()) {
             throw new IllegalArgumentException(caseId + ": found " + found + " channels, expected "
-                    + bundle.config().inChannels() + " as the model '" + bundle.name() + "' takes");
+                    + bundle.network().inChannels() + " as the model '" + bundle.name() + "' takes");
         }
         List<Volume> copies = channels.stream()
                 .map(volume -> Volume.of(volume.values().clone(), volume.channels(), volume.geometry()))
@@ -103,7 +103,7 @@ final class CaseLoader {
      * @param other a case to judge by where they don't
      */
     long estimatedBytes(Case input, LoadedCase other) {
-        int channels = bundle.config().inChannels();
+        int channels = bundle.network().inChannels();
         Geometry place = other.scan().restoration().inputGeometry();
         try {
             place = CaseReader.readGeometry(input.images().get(0)).orElse(place);

@@ -10,7 +10,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.eval.bundle.ModelBundle;
 import org.segformer3d.eval.postprocessing.PostprocessingStep;
@@ -97,8 +97,8 @@ public record Ensemble(List<ModelBundle> members, List<String> names) {
     /** Returns what members must have in common: what comes in, what goes out, and where it lies. */
     private static Map<String, Object> interfaceOf(ModelBundle bundle) {
         Map<String, Object> map = new LinkedHashMap<>();
-        map.put("model_parameters.in_channels", bundle.config().inChannels());
-        map.put("model_parameters.num_classes", bundle.config().numClasses());
+        map.put("model_parameters.in_channels", bundle.network().inChannels());
+        map.put("model_parameters.num_classes", bundle.network().numClasses());
         map.put("labels.mode", bundle.labels().mode().name().toLowerCase(Locale.ROOT));
         map.put("labels.regions", bundle.labels().regions());
         bundle.preprocessing().toMap().forEach((key, value) -> map.put("preprocessing." + key, value));
@@ -106,8 +106,8 @@ public record Ensemble(List<ModelBundle> members, List<String> names) {
     }
 
     /** Returns the members' networks. */
-    public List<SegFormer3DConfig> networks() {
-        return members.stream().map(ModelBundle::config).toList();
+    public List<Network> networks() {
+        return members.stream().map(ModelBundle::network).toList();
     }
 
     /** Returns the first member, whose preprocessing, labels and postprocessing are used. */

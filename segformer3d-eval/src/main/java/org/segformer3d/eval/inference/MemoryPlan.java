@@ -7,7 +7,8 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 
 /**
  * How a case is predicted within a memory budget, and what that is estimated to take: chosen before the first window.
@@ -55,6 +56,8 @@ public record MemoryPlan(
     private static final long NETWORK_PER_VOXEL = 64;
 
     private static final int DEFAULT_WIDTH = 32;
+
+    private static final int OTHERS = 4;
     private static final int MOST_STRIPS = 64;
 
     /** Time of a pass that reads and blends between windows instead of meanwhile, in windows. */
@@ -78,7 +81,7 @@ public record MemoryPlan(
      * @param fused whether its form computes one sample of a batch after the other
      * @param weightBytes what its weights take
      */
-    record Member(InferenceSpec inference, SegFormer3DConfig config, boolean fused, long weightBytes) {
+    record Member(InferenceSpec inference, Network network, boolean fused, long weightBytes) {
         SlidingWindow window(int mostAtOnce) {
             SlidingWindow given = inference.window();
             return new SlidingWindow(
@@ -216,8 +219,8 @@ public record MemoryPlan(
             List<Member> members, List<SlidingWindow> passes, StreamPlan stream, Task task, boolean logitsInMemory) {
         long voxels = voxels(task.size);
         long inputVoxels = voxels(task.input);
-        int channels = members.get(0).config.inChannels();
-        int classes = members.get(0).config.numClasses();
+        int channels = members.get(0).network.inChannels();
+        int classes = members.get(0).network.numClasses();
         long process = PROCESS;
         long network = 0;
         long sums = 0;
@@ -242,10 +245,14 @@ public record MemoryPlan(
 
     private static long network(Member member, SlidingWindow window) {
         long batchVoxels = voxels(window.roi()) * window.batchSize();
-        int channels = member.config.inChannels();
-        int classes = member.config.numClasses();
-        long perVoxel =
-                NETWORK_PER_VOXEL * Math.max(1, member.config.embedDims().get(0)) / DEFAULT_WIDTH;
+        int channels = member.network.inChannels();
+        int classes = member.network.numClasses();
+        // Other architectures keep maps of the input's own size, of about as many channels as the finest stage here
+        // has.
+        int width = member.network instanceof SegFormer3DNetwork segformer
+                ? segformer.config().embedDims().get(0)
+                : DEFAULT_WIDTH * OTHERS;
+        long perVoxel = NETWORK_PER_VOXEL * width / DEFAULT_WIDTH;
         // The paper's form keeps the whole batch's intermediate results, several times as many.
         long network = batchVoxels * Float.BYTES * (channels + 2L * classes)
                 + (member.fused ? voxels(window.roi()) * perVoxel : batchVoxels * perVoxel * 6);

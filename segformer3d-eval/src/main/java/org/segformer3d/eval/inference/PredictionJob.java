@@ -79,7 +79,7 @@ public record PredictionJob(
      */
     public PredictionRun start(Ensemble ensemble) throws IOException {
         PredictionInputs.Found found =
-                PredictionInputs.search(inputs, ensemble.first().config().inChannels(), wholeNames);
+                PredictionInputs.search(inputs, ensemble.first().network().inChannels(), wholeNames);
         boolean none = found.cases().isEmpty() && found.refused().isEmpty();
         if (!skippingIncomplete || none) {
             found.incomplete().requireNone(inputs.get(0));

@@ -82,7 +82,7 @@ public final class Segmenter implements AutoCloseable {
         List<SegmentationModel> models = new ArrayList<>();
         try {
             for (ModelBundle member : ensemble.members()) {
-                models.add(backend.load(member.config(), member.weights()));
+                models.add(backend.load(member.network(), member.weights()));
             }
             return new Segmenter(backend, ensemble, models, budget);
         } catch (RuntimeException | Error e) {
@@ -180,7 +180,7 @@ public final class Segmenter implements AutoCloseable {
             ModelBundle bundle = ensemble.members().get(m);
             members.add(new MemoryPlan.Member(
                     bundle.inference(),
-                    bundle.config(),
+                    bundle.network(),
                     models.get(m).implementation().equals("fused"),
                     bundle.weights().elements() * Float.BYTES));
         }

@@ -46,7 +46,7 @@ class ModelBundleTests {
 
     private static void assertSame(ModelBundle found, ModelBundle expected) {
         assertThat(found.name()).isEqualTo(expected.name());
-        assertThat(found.config()).isEqualTo(expected.config());
+        assertThat(found.network()).isEqualTo(expected.network());
         assertThat(found.weights()).isEqualTo(expected.weights());
         assertThat(found.preprocessing()).isEqualTo(expected.preprocessing());
         assertThat(found.labels()).isEqualTo(expected.labels());
@@ -298,7 +298,7 @@ class ModelBundleTests {
             assertThatExceptionOfType(ConfigException.class)
                     .isThrownBy(() -> new ModelBundle(
                             "x",
-                            TinyModel.config(2, 5),
+                            TinyModel.network(2, 5),
                             bundle.weights(),
                             bundle.preprocessing(),
                             LABELS,
@@ -309,7 +309,7 @@ class ModelBundleTests {
             assertThatExceptionOfType(StateDictMismatchException.class)
                     .isThrownBy(() -> new ModelBundle(
                             "x",
-                            TinyModel.config(3, 3),
+                            TinyModel.network(3, 3),
                             bundle.weights(),
                             bundle.preprocessing(),
                             LABELS,
@@ -323,7 +323,7 @@ class ModelBundleTests {
             provenance.put("note", "other");
             ModelBundle renamed = new ModelBundle(
                     "x",
-                    bundle.config(),
+                    bundle.network(),
                     bundle.weights(),
                     bundle.preprocessing(),
                     bundle.labels(),

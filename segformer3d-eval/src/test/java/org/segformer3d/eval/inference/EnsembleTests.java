@@ -21,7 +21,6 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.WeightInitializer;
 import org.segformer3d.data.dataset.Case;
@@ -65,8 +64,8 @@ class EnsembleTests {
         ModelBundle base = TinyModel.bundle(1, labels, TinyModel.intensitiesOnly());
         return new ModelBundle(
                 "seed-" + seed,
-                base.config(),
-                WeightInitializer.initialize(ModelLayout.of(base.config()), seed),
+                base.network(),
+                WeightInitializer.initialize(base.network().parameters(), seed),
                 base.preprocessing(),
                 labels,
                 base.inference(),

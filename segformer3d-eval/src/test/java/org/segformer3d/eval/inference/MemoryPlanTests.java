@@ -13,25 +13,24 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3D;
 
 class MemoryPlanTests {
     private static final long GIB = 1L << 30;
     private static final Grid CT = new Grid(512, 512, 400);
-    private static final SegFormer3DConfig ORGANS =
-            SegFormer3DConfig.fromMap(Map.of("in_channels", 1, "num_classes", 14));
-    private static final SegFormer3DConfig TUMOURS =
-            SegFormer3DConfig.fromMap(Map.of("in_channels", 4, "num_classes", 3));
+    private static final Network ORGANS = new SegFormer3D().configure(Map.of("in_channels", 1, "num_classes", 14));
+    private static final Network TUMOURS = new SegFormer3D().configure(Map.of("in_channels", 4, "num_classes", 3));
     private static final InferenceSpec HALF = InferenceSpec.official(new Grid(128, 128, 128));
 
-    private static MemoryPlan plan(SegFormer3DConfig config, InferenceSpec inference, Grid size, long budget) {
-        return choose(inference, config, new MemoryPlan.Task("case", size, size, false, false), budget, 16 * GIB);
+    private static MemoryPlan plan(Network network, InferenceSpec inference, Grid size, long budget) {
+        return choose(inference, network, new MemoryPlan.Task("case", size, size, false, false), budget, 16 * GIB);
     }
 
     private static MemoryPlan choose(
-            InferenceSpec inference, SegFormer3DConfig config, MemoryPlan.Task task, long budget, long heapLimit) {
+            InferenceSpec inference, Network network, MemoryPlan.Task task, long budget, long heapLimit) {
         return MemoryPlan.choose(
-                List.of(new MemoryPlan.Member(inference, config, true, 18_000_000)), task, budget, heapLimit);
+                List.of(new MemoryPlan.Member(inference, network, true, 18_000_000)), task, budget, heapLimit);
     }
 
     @Nested

@@ -107,7 +107,7 @@ class SegmenterTests {
             Volume scan = TinyModel.scan(1, BOX);
             PreparedCase prepared = new Preprocessor(bundle.preprocessing()).prepare(List.of(scan));
             try (Segmenter segmenter = Segmenter.open(backend, bundle);
-                    var model = backend.load(bundle.config(), bundle.weights())) {
+                    var model = backend.load(bundle.network(), bundle.weights())) {
                 HostTensor logits = bundle.inference().window().infer(model::predict, prepared.image());
                 SegmentationResult result = segmenter.segment(List.of(write("scan.nii.gz", scan)));
                 assertThat(result.labels().values())

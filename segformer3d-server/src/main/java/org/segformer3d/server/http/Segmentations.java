@@ -75,7 +75,7 @@ public final class Segmentations {
         ModelBundle bundle = segmenter.bundle();
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", bundle.name());
-        map.put("model_parameters", bundle.config().toMap());
+        map.put("model_parameters", bundle.network().toMap());
         map.put("labels", bundle.labels().toMap());
         map.put("preprocessing", bundle.preprocessing().toMap());
         map.put("inference", bundle.inference().toMap());

@@ -60,7 +60,7 @@ public final class ScanCheck {
                                 + " MiB of memory, this server allows " + mebibytes(most) + " MiB for a scan");
             }
         }
-        int expected = bundle.config().inChannels();
+        int expected = bundle.network().inChannels();
         if (channels != expected) {
             throw new ProblemException(
                     422,

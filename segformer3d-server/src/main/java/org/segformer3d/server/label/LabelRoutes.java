@@ -111,7 +111,7 @@ public final class LabelRoutes {
         model.put("type", "segmentation");
         model.put("labels", labelNames());
         model.put("dimension", 3);
-        model.put("description", "SegFormer3D, " + bundle.config().inChannels() + " input channels");
+        model.put("description", "SegFormer3D, " + bundle.network().inChannels() + " input channels");
         model.put("config", Map.of());
         Map<String, Object> map = new LinkedHashMap<>();
         map.put("name", "SegFormer3D for Java - " + bundle.name());

@@ -14,8 +14,9 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.api.network.Architectures;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.training.LossSpec;
 import org.segformer3d.api.training.OptimizerSpec;
 import org.segformer3d.data.io.AtomicFiles;
@@ -36,7 +37,7 @@ public final class ExperimentConfig {
     /** What was written down rather than taken from the defaults, as it was written; decides what a plan may say. */
     private final Map<String, Object> given;
 
-    private final SegFormer3DConfig model;
+    private final Network network;
     private final LossSpec loss;
     private final OptimizerSpec optimizer;
     private final ScheduleSpec schedule;
@@ -48,10 +49,13 @@ public final class ExperimentConfig {
     private final OutputSettings output;
 
     private ExperimentConfig(Map<String, Object> tree, Map<String, Object> given) {
-        this.tree = ConfigKey.canonical(tree);
+        this.network = Architectures.network(
+                (String) tree.get("model_name"), ConfigKey.stringKeys(tree.get(ExperimentKeys.NETWORK)));
+        Map<String, Object> resolved = new LinkedHashMap<>(tree);
+        resolved.put(ExperimentKeys.NETWORK, network.toMap());
+        this.tree = ConfigKey.canonical(resolved);
         this.given = ConfigKey.canonical(given);
         Values values = new Values(this.tree);
-        this.model = SegFormer3DConfig.fromMap(values.map("model_parameters"));
         this.backend = BackendSettings.of(values);
         this.training = TrainingSettings.of(values);
         this.start = StartSettings.of(values);
@@ -263,8 +267,8 @@ public final class ExperimentConfig {
     }
 
     /** Returns the network. */
-    public SegFormer3DConfig model() {
-        return model;
+    public Network network() {
+        return network;
     }
 
     /** Returns the loss. */
@@ -363,6 +367,10 @@ public final class ExperimentConfig {
             flatten("", found, flat);
             Map<String, Object> tree = new LinkedHashMap<>();
             ExperimentKeys.all().forEach((path, key) -> put(tree, path, key.read(flat.get(path), base)));
+            if (flat.get(ExperimentKeys.NETWORK) == null || given.get(ExperimentKeys.NETWORK) == null) {
+                // each architecture has defaults of its own
+                tree.put(ExperimentKeys.NETWORK, Map.of());
+            }
             return new ExperimentConfig(tree, given);
         } catch (IllegalArgumentException e) {
             throw new ConfigException(source + ": " + e.getMessage());

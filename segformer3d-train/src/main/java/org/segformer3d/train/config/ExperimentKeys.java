@@ -20,6 +20,7 @@ import java.util.function.Supplier;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.config.Suggestions;
+import org.segformer3d.api.network.Architectures;
 import org.segformer3d.data.labels.LabelSpec;
 import org.segformer3d.data.preprocessing.PreprocessingSpec;
 import org.segformer3d.train.config.ConfigKey.NumberRange;
@@ -59,6 +60,9 @@ final class ExperimentKeys {
             "eps", List.of("adam", "adamw"),
             "momentum", List.of("sgd"),
             "nesterov", List.of("sgd"));
+
+    /** The section that the architecture reads. */
+    static final String NETWORK = "model_parameters";
 
     private static final Map<String, ConfigKey> KEYS = new LinkedHashMap<>();
 
@@ -101,18 +105,22 @@ final class ExperimentKeys {
                 "Accepted so that official files load; no service is contacted.",
                 Map.of(),
                 (key, value) -> value));
-        add(choice("model_name", "segformer3d", List.of("segformer3d"), true, "The network."));
+        add(text(
+                "model_name",
+                Architectures.DEFAULT,
+                true,
+                "The network's architecture: segformer3d, or one that a jar on the class path brings."));
         add(map(
-                "model_parameters",
-                "map of the official network keys",
+                NETWORK,
+                "map of the architecture's keys",
                 ConfigKey.canonical(SegFormer3DConfig.defaults().toMap()),
                 true,
-                "in_channels, sr_ratios, embed_dims, patch_kernel_size, patch_stride, patch_padding, mlp_ratios, num_heads, depths,"
-                        + " num_classes, decoder_dropout, decoder_head_embedding_dim; our extension `layers` replaces layers by"
-                        + " name. Entries of sr_ratios and patch_* are a number or three, one for each axis, as in"
-                        + " `patch_kernel_size: [[3, 7, 7], 3, 3, 3]`. Keys that are left out have the published model's values.",
+                "Of segformer3d: in_channels, sr_ratios, embed_dims, patch_kernel_size, patch_stride, patch_padding, mlp_ratios,"
+                        + " num_heads, depths, num_classes, decoder_dropout, decoder_head_embedding_dim; our extension `layers`"
+                        + " replaces layers by name. Entries of sr_ratios and patch_* are a number or three, one for each axis, as"
+                        + " in `patch_kernel_size: [[3, 7, 7], 3, 3, 3]`. Keys that are left out have the published model's values.",
                 networkSchema(),
-                (key, value) -> SegFormer3DConfig.fromMap(value).toMap()));
+                (key, value) -> value));
     }
 
     private static void objective() {
@@ -510,9 +518,10 @@ final class ExperimentKeys {
         add(choice(
                 "backend.implementation",
                 "auto",
-                List.of("auto", "plain", "fused"),
+                List.of("auto", "plain", "folded", "fused"),
                 false,
-                "Form of the network: the fastest exact one, the paper's operations one by one, or the fused form."));
+                "Form of the network: the fastest exact one, the paper's operations one by one, those with the"
+                        + " constant ones folded, or the fused form."));
     }
 
     /** Checks the mapping, but leaves one that takes its classes from the data set as it is. */

@@ -13,8 +13,8 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -89,12 +89,12 @@ final class ModelCases {
                         name, variant.label("plain"), model.missing().get()));
                 return;
             }
-            SegFormer3DConfig config = ReferenceFolder.config(model.config());
+            Network architecture = ReferenceFolder.network(model.config());
             Map<String, HostTensor> expected = ReferenceFolder.tensors(file);
             HostTensor image = ReferenceFolder.require(file, expected, "input");
-            try (SegmentationModel network = backend.load(config, ReferenceFolder.weights(model.weights()));
+            try (SegmentationModel network = backend.load(architecture, ReferenceFolder.weights(model.weights()));
                     Scope scope = backend.newScope()) {
-                if (variant.isAuto() && network.implementation().equals("plain")) {
+                if (variant.isElsewhere(network.implementation())) {
                     // nothing but the plain form here, and that has its own variant
                     return;
                 }
@@ -138,7 +138,7 @@ final class ModelCases {
                         name, variant.label("plain"), model.missing().get()));
                 return;
             }
-            SegFormer3DConfig config = ReferenceFolder.config(model.config());
+            Network architecture = ReferenceFolder.network(model.config());
             TensorFile recording = ReferenceFolder.tensorFile(file);
             Map<String, HostTensor> expected = recording.tensors();
             String described = recording.metadata().getOrDefault("loss", "MONAI DiceLoss(sigmoid=True)");
@@ -149,12 +149,12 @@ final class ModelCases {
                 return;
             }
             TrainingSpec spec = TrainingSpec.of(
-                    config, ReferenceFolder.weights(model.weights()), loss.get(), OptimizerSpec.adamW(0));
+                    architecture, ReferenceFolder.weights(model.weights()), loss.get(), OptimizerSpec.adamW(0));
             try (TrainingSession session = backend.train(spec)) {
-                if (variant.isAuto() && session.implementation().equals("plain")) {
+                if (variant.isElsewhere(session.implementation())) {
                     return;
                 }
-                compare(session, expected, config.numClasses(), variant, sink);
+                compare(session, expected, architecture.numClasses(), variant, sink);
             }
         }
 

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.backend.Backends;
 
@@ -111,7 +112,17 @@ public final class Parity {
             return;
         }
         for (Variant variant : Variant.of(provider, options.device(), options.threads())) {
-            try (Backend backend = provider.open(variant.options())) {
+            Backend opened;
+            try {
+                opened = provider.open(variant.options());
+            } catch (BackendException e) {
+                if (variant.isAuto()) {
+                    emit(ParityLine.skipped("*", variant.label("auto"), e.getMessage()));
+                }
+                // a backend needn't have every form
+                continue;
+            }
+            try (Backend backend = opened) {
                 for (BackendCase backendCase : cases) {
                     if (!backendCase.isPossible(backend)) {
                         continue;

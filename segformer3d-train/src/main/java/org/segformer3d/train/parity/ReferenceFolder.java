@@ -19,7 +19,8 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Architectures;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.data.weights.Safetensors;
@@ -110,15 +111,17 @@ final class ReferenceFolder {
         }
     }
 
-    /** The section {@code model_parameters} of a JSON file. */
-    static SegFormer3DConfig config(Path file) throws IOException {
-        if (!(json(file).get("model_parameters") instanceof Map<?, ?> parameters)) {
+    /** The network that {@code model_name} and {@code model_parameters} of a JSON file say. */
+    static Network network(Path file) throws IOException {
+        Map<String, Object> content = json(file);
+        if (!(content.get("model_parameters") instanceof Map<?, ?> parameters)) {
             throw new ConfigException(file + ": found no section model_parameters, expected the network's keys there");
         }
         Map<String, Object> named = new LinkedHashMap<>();
         parameters.forEach((key, value) -> named.put(String.valueOf(key), value));
         try {
-            return SegFormer3DConfig.fromMap(named);
+            return Architectures.network(
+                    String.valueOf(content.getOrDefault("model_name", Architectures.DEFAULT)), named);
         } catch (ConfigException e) {
             throw new ConfigException(file + ": " + e.getMessage());
         }

@@ -14,7 +14,7 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Consumer;
 import org.segformer3d.api.backend.Backend;
-import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
@@ -55,7 +55,7 @@ final class TrainingCases {
     /** What a run starts from. */
     private record Start(HostTensor data, HostTensor labels, StateDict weights) {
         /** Returns what the first of some files holds that has it and suits the network. */
-        static Optional<Start> in(List<Path> files, ExperimentConfig config, ModelLayout layout) throws IOException {
+        static Optional<Start> in(List<Path> files, ExperimentConfig config, Network network) throws IOException {
             for (Path file : files) {
                 Map<String, HostTensor> tensors = ReferenceFolder.tensors(file);
                 HostTensor data = tensors.get("data");
@@ -63,8 +63,8 @@ final class TrainingCases {
                 StateDict weights = StateDict.of(ReferenceFolder.below(tensors, "init."));
                 if (data != null
                         && labels != null
-                        && data.size(1) == config.model().inChannels()
-                        && weights.mismatches(layout.parameters()).isEmpty()) {
+                        && data.size(1) == config.network().inChannels()
+                        && weights.mismatches(network.parameters()).isEmpty()) {
                     return Optional.of(new Start(data, labels, weights));
                 }
             }
@@ -100,7 +100,7 @@ final class TrainingCases {
         public void run(Variant variant, Backend backend, Consumer<ParityLine> sink) throws IOException {
             RecordedRun recorded = RecordedRun.read(file);
             ExperimentConfig config = recorded.config();
-            Optional<Start> start = Start.in(sources, config, ModelLayout.of(config.model()));
+            Optional<Start> start = Start.in(sources, config, config.network());
             if (start.isEmpty()) {
                 sink.accept(ParityLine.skipped(
                         name,
@@ -123,9 +123,9 @@ final class TrainingCases {
                                 + recorded.rates().size() + " epochs of lr_per_epoch");
             }
             List<TrainingBatch> batches = start.get()
-                    .batches(batchSize, perEpoch.getAsInt(), config.model().numClasses());
+                    .batches(batchSize, perEpoch.getAsInt(), config.network().numClasses());
             TrainingSpec spec = new TrainingSpec(
-                    config.model(),
+                    config.network(),
                     start.get().weights(),
                     config.loss(),
                     config.optimizer(),
@@ -133,7 +133,7 @@ final class TrainingCases {
                     config.training().emaDecay());
             Set<String> vanishing = new HashSet<>();
             try (TrainingSession probe = backend.train(spec)) {
-                if (variant.isAuto() && probe.implementation().equals("plain")) {
+                if (variant.isElsewhere(probe.implementation())) {
                     return;
                 }
                 vanishing(probe.pass(batches.get(0)).gradients().tensors(), vanishing);

@@ -16,7 +16,7 @@ record Variant(BackendProvider provider, BackendOptions options) {
         BackendOptions base = BackendOptions.defaults().on(device).withThreads(threads);
         List<Variant> variants = new ArrayList<>();
         for (DType type : provider.computeTypes()) {
-            for (Implementation form : List.of(Implementation.PLAIN, Implementation.AUTO)) {
+            for (Implementation form : List.of(Implementation.PLAIN, Implementation.FOLDED, Implementation.AUTO)) {
                 BackendOptions options = base.in(type).with(form);
                 if (provider.whyUnsuited(options, Need.nothing()).isEmpty()) {
                     variants.add(new Variant(provider, options));
@@ -28,6 +28,12 @@ record Variant(BackendProvider provider, BackendOptions options) {
 
     boolean isFloat32() {
         return options.computeType() == DType.FLOAT32;
+    }
+
+    /** Returns whether a form has a variant of its own, so that this one, which was asked for another, need not compute it. */
+    boolean isElsewhere(String form) {
+        return !options.implementation().toString().equals(form)
+                && (options.implementation() == Implementation.FOLDED || form.equals("plain") || form.equals("folded"));
     }
 
     boolean isAuto() {

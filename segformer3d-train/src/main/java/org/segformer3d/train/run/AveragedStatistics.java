@@ -9,10 +9,8 @@ import java.util.OptionalDouble;
 import java.util.function.BooleanSupplier;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.BlockSpec;
-import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.block.ParameterSpec.Role;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
@@ -39,10 +37,9 @@ final class AveragedStatistics {
     static StateDict recompute(
             Backend backend, TrainingSpec spec, StateDict averaged, Iterable<Batch> batches, BooleanSupplier stop)
             throws IOException {
-        ModelLayout layout = ModelLayout.of(spec.config(), Layers.resolve(spec.config(), backend.layers()));
         List<ParameterSpec> running = new ArrayList<>();
         Map<String, HostTensor> start = new LinkedHashMap<>(averaged.tensors());
-        for (ParameterSpec parameter : layout.parameters()) {
+        for (ParameterSpec parameter : spec.network().parameters()) {
             if (parameter.role() == Role.RUNNING_MEAN || parameter.role() == Role.RUNNING_VARIANCE) {
                 running.add(parameter);
                 start.put(
@@ -54,7 +51,7 @@ final class AveragedStatistics {
             return averaged;
         }
         TrainingSpec alone = new TrainingSpec(
-                spec.config(),
+                spec.network(),
                 StateDict.of(start),
                 spec.loss(),
                 spec.optimizer(),
@@ -85,7 +82,7 @@ final class AveragedStatistics {
             }
         }
         Map<String, HostTensor> result = new LinkedHashMap<>(averaged.tensors());
-        for (ParameterSpec parameter : layout.parameters()) {
+        for (ParameterSpec parameter : spec.network().parameters()) {
             double[] sum = sums.get(parameter.name());
             if (sum != null) {
                 for (int n = 0; n < sum.length; n++) {

@@ -20,7 +20,7 @@ final class BackendChoice {
      */
     static Backend open(ExperimentConfig experiment) {
         Backends.Choice choice = Backends.choose(
-                experiment.backend().name(), experiment.backend().options(), Need.training(experiment.model()));
+                experiment.backend().name(), experiment.backend().options(), Need.training(experiment.network()));
         choice.passedOver().forEach(LOG::info);
         return choice.provider().open(experiment.backend().options());
     }

@@ -8,6 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.function.IntConsumer;
 import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.data.dataset.Case;
 import org.segformer3d.data.dataset.SegmentationDataset;
 import org.segformer3d.data.planning.Fingerprint;
@@ -77,7 +78,13 @@ public record Planning(ExperimentConfig config, Optional<Plan> plan) {
                 cases(settings, dataset),
                 Set.copyOf(settings.labels().ignored(dataset)),
                 done);
-        return new Planner(config.model(), memory).plan(dataset.name(), fingerprint);
+        if (!(config.network() instanceof SegFormer3DNetwork network)) {
+            throw ConfigException.of(
+                    "model_name",
+                    config.network().architecture(),
+                    "segformer3d, the only network that plans are made for; set patch_size, batch_size and preprocessing instead");
+        }
+        return new Planner(network.config(), memory).plan(dataset.name(), fingerprint);
     }
 
     /** Returns how many cases are looked at for the plan that an experiment names; 0 where none is made. */

@@ -12,7 +12,7 @@ import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.stream.Collectors;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.data.cache.VolumeCache;
 import org.segformer3d.data.check.DatasetCheck;
 import org.segformer3d.data.dataset.BratsReader;
@@ -78,12 +78,13 @@ record TrainingData(
      */
     static TrainingData open(ExperimentConfig config) throws IOException {
         DatasetSettings settings = config.dataset();
-        TrainingData data =
-                settings.type().isOfficial() ? official(settings, config.model()) : folder(settings, config.model());
+        TrainingData data = settings.type().isOfficial()
+                ? official(settings, config.network())
+                : folder(settings, config.network());
         if (!settings.type().isOfficial() && !config.states(NORMALIZATION)) {
             warnOfNames(data.channels());
         }
-        requireChannels(config.model(), data.labels());
+        requireChannels(config.network(), data.labels());
         requireDice(config, data.validation().size() > 0);
         if (config.validation().choosesPostprocessing()
                 && data.validationFiles().isEmpty()) {
@@ -127,7 +128,7 @@ record TrainingData(
                 .orElseThrow(() -> ConfigException.of("dataset_parameters.root", "null", "the folder of the data set"));
     }
 
-    private static TrainingData folder(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
+    private static TrainingData folder(DatasetSettings settings, Network model) throws IOException {
         SegmentationDataset dataset = dataset(settings);
         Path root = dataset.root();
         int channels = dataset.channels().size();
@@ -163,7 +164,7 @@ record TrainingData(
                 dataset.resultEnding());
     }
 
-    private static TrainingData official(DatasetSettings settings, SegFormer3DConfig model) throws IOException {
+    private static TrainingData official(DatasetSettings settings, Network model) throws IOException {
         if (settings.split().published()) {
             throw new ConfigException(
                     "dataset_parameters.split.preset: found nnformer, expected none, as nnFormer published no split of BraTS");
@@ -330,7 +331,7 @@ record TrainingData(
         return new Split(List.copyOf(groups), List.of(), List.of());
     }
 
-    private static void requireChannels(SegFormer3DConfig model, LabelSpec labels) {
+    private static void requireChannels(Network model, LabelSpec labels) {
         if (model.numClasses() != labels.channels()) {
             throw ConfigException.of(
                     "model_parameters.num_classes",

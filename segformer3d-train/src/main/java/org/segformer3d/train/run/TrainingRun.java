@@ -16,10 +16,8 @@ import java.util.OptionalInt;
 import java.util.SplittableRandom;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendException;
-import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.training.DataParallel;
 import org.segformer3d.api.training.TrainingBatch;
@@ -140,10 +138,9 @@ final class TrainingRun implements AutoCloseable {
 
     /** The part of a process that doesn't lead: it trains, and leaves everything else to the one that does. */
     private TrainingOutcome follow() throws IOException {
-        ModelLayout layout = ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers()));
         meet();
-        StateDict random =
-                WeightInitializer.initialize(layout, config.training().seed());
+        StateDict random = WeightInitializer.initialize(
+                config.network().parameters(), config.training().seed());
         session = backend.train(spec(random), parallel());
         session.share();
         position = toldPosition(team.hearLeader(""));
@@ -195,7 +192,7 @@ final class TrainingRun implements AutoCloseable {
 
     private TrainingSpec spec(StateDict weights) {
         return new TrainingSpec(
-                config.model(),
+                config.network(),
                 weights,
                 config.loss(),
                 config.optimizer(),
@@ -342,19 +339,15 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private TrainingState initialState(Optional<Checkpoint> checkpoint, StartSettings start) throws IOException {
-        ModelLayout layout = ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers()));
         if (checkpoint.isPresent()) {
             TrainingState state = checkpoint.get().state();
-            state.weights().require(layout);
+            state.weights().require(config.network().parameters());
             return state;
         }
         if (start.kind() == StartSettings.Kind.WEIGHTS) {
             Path path = start.path().orElseThrow();
             StartingWeights from = StartingWeights.read(
-                    path,
-                    config.model(),
-                    Layers.resolve(config.model(), backend.layers()),
-                    config.training().seed());
+                    path, config.network(), config.training().seed());
             StateDict weights = from.weights();
             fresh = from.fresh();
             if (start.withOptimizer() && !fresh.isEmpty()) {
@@ -368,8 +361,8 @@ final class TrainingRun implements AutoCloseable {
             }
             return new TrainingState(weights, StateDict.of(Map.of()), Optional.empty(), 0);
         }
-        StateDict random =
-                WeightInitializer.initialize(layout, config.training().seed());
+        StateDict random = WeightInitializer.initialize(
+                config.network().parameters(), config.training().seed());
         return new TrainingState(random, StateDict.of(Map.of()), Optional.empty(), 0);
     }
 
@@ -394,7 +387,7 @@ final class TrainingRun implements AutoCloseable {
     }
 
     private long trainedParameters() {
-        return ModelLayout.of(config.model(), Layers.resolve(config.model(), backend.layers())).parameters().stream()
+        return config.network().parameters().stream()
                 .filter(spec -> spec.role().isTrained())
                 .mapToLong(ParameterSpec::elements)
                 .sum();
@@ -587,7 +580,7 @@ final class TrainingRun implements AutoCloseable {
                 }
             }
             try (SegmentationModel model =
-                    averaged ? backend.load(config.model(), averagedWeights) : session.snapshot(false)) {
+                    averaged ? backend.load(config.network(), averagedWeights) : session.snapshot(false)) {
                 if (config.validation().dice()) {
                     result = validation.run(model, options.listener(), this::stops);
                     if (result == null) {
@@ -802,7 +795,7 @@ final class TrainingRun implements AutoCloseable {
         map.put("seed", config.training().seed());
         map.put("data", data.name());
         map.put("data_fingerprint", data.fingerprint());
-        if (data.channels().size() == config.model().inChannels()) {
+        if (data.channels().size() == config.network().inChannels()) {
             map.put(ModelBundle.CHANNELS, data.channels());
         }
         map.put(ModelBundle.FILE_ENDING, data.resultEnding());
@@ -830,7 +823,7 @@ final class TrainingRun implements AutoCloseable {
         }
         new ModelBundle(
                         config.project(),
-                        config.model(),
+                        config.network(),
                         record.averaged() ? state.averaged().orElseThrow() : state.weights(),
                         config.dataset().preprocessing(),
                         data.labels(),

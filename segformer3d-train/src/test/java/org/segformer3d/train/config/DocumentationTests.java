@@ -12,6 +12,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 
 /** Documentation and examples against the code. */
 class DocumentationTests {
@@ -72,7 +73,7 @@ class DocumentationTests {
         void brats2017IsTheOfficialBestRun() throws IOException {
             ExperimentConfig config = ExperimentConfig.read(root().resolve("examples/brats2017.yaml"));
 
-            assertThat(config.model()).isEqualTo(SegFormer3DConfig.defaults());
+            assertThat(config.network()).isEqualTo(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()));
             assertThat(config.schedule().baseRate()).isEqualTo(1e-4);
             assertThat(config.schedule().warmupEpochs()).isEqualTo(20);
             assertThat(config.schedule().cycleEpochs()).isEqualTo(400);

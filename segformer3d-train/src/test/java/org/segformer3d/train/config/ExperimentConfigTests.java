@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
 import org.segformer3d.api.config.SegFormer3DConfig;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.training.LossSpec;
@@ -51,7 +52,7 @@ class ExperimentConfigTests {
             ExperimentConfig config = ExperimentConfig.read(file);
 
             assertThat(config.project()).isEqualTo("segfmr3d");
-            assertThat(config.model()).isEqualTo(SegFormer3DConfig.defaults());
+            assertThat(config.network()).isEqualTo(SegFormer3DNetwork.of(SegFormer3DConfig.defaults()));
             assertThat(config.loss()).isEqualTo(LossSpec.of(LossSpec.Kind.DICE, LossSpec.Activation.SIGMOID));
             assertThat(config.optimizer()).isEqualTo(OptimizerSpec.adamW(0.01));
             assertThat(config.schedule().baseRate()).isEqualTo(1e-4);
@@ -324,7 +325,7 @@ class ExperimentConfigTests {
             ExperimentConfig changed = config.withOverrides(
                     List.of("model_parameters.in_channels=1", "dataset_parameters.labels.mode=softmax"));
 
-            assertThat(changed.model().inChannels()).isEqualTo(1);
+            assertThat(changed.network().inChannels()).isEqualTo(1);
             assertThat(changed.dataset().labels().softmax()).isTrue();
         }
 

@@ -85,7 +85,7 @@ class AveragedStatisticsTests {
 
     @Test
     void areTheMeansOfEachBatchesOwnAndNothingElseChanges() throws IOException {
-        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG), 1);
+        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1);
         List<Batch> batches = batches(5);
 
         StateDict found = AveragedStatistics.recompute(backend, spec(weights), weights, batches, () -> false);
@@ -125,7 +125,7 @@ class AveragedStatisticsTests {
 
     @Test
     void leaveNoResultWhenTheRunIsToldToStop() throws IOException {
-        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG), 1);
+        StateDict weights = WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 1);
 
         assertThat(AveragedStatistics.recompute(backend, spec(weights), weights, batches(2), () -> true))
                 .isNull();

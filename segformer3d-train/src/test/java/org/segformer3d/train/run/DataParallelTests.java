@@ -27,6 +27,7 @@ import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.Backends;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.DataParallel;
@@ -81,8 +82,8 @@ class DataParallelTests {
 
     private static TrainingSpec spec() {
         return new TrainingSpec(
-                CONFIG,
-                WeightInitializer.initialize(ModelLayout.of(CONFIG), 5),
+                SegFormer3DNetwork.of(CONFIG),
+                WeightInitializer.initialize(ModelLayout.of(CONFIG).parameters(), 5),
                 LossSpec.of(Kind.DICE_CROSS_ENTROPY, Activation.SOFTMAX),
                 OptimizerSpec.adamW(0.01),
                 OptionalDouble.of(0.5),

@@ -20,7 +20,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.training.TrainingSession.TrainingState;
 import org.segformer3d.api.weights.StateDict;
@@ -126,10 +125,9 @@ class MutatedFilesTests {
     @ValueSource(strings = {"bundle", "bundle.zip"})
     void ofABundleAreNamed(String name) throws IOException {
         ExperimentConfig config = ExperimentConfig.parse(YAML, "test", folder);
-        SegFormer3DConfig model = config.model();
         Path bundle = folder.resolve(name);
         ModelBundle.random(
-                        model,
+                        config.network(),
                         PreprocessingSpec.fromMap(Map.of()),
                         LabelSpec.sigmoid("a", "b", "c"),
                         InferenceSpec.fromMap(Map.of("roi", List.of(32, 32, 32))),

@@ -28,7 +28,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.ConfigException;
-import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.api.weights.StateDictMismatchException;
 import org.segformer3d.api.weights.WeightInitializer;
@@ -338,7 +337,7 @@ class TrainerTests {
             assertThat(backend.specs.get(0).mixed()).isTrue();
             assertThat(backend.specs.get(0).loss().includeBackground()).isFalse();
             assertThat(backend.specs.get(0).initialWeights())
-                    .isEqualTo(WeightInitializer.initialize(ModelLayout.of(config().model()), 5));
+                    .isEqualTo(WeightInitializer.initialize(config().network().parameters(), 5));
         }
 
         @Test
@@ -933,7 +932,7 @@ class TrainerTests {
     class StartingFrom {
         @Test
         void aWeightFileTakesItsWeights() throws IOException {
-            StateDict weights = WeightInitializer.initialize(ModelLayout.of(config().model()), 99);
+            StateDict weights = WeightInitializer.initialize(config().network().parameters(), 99);
             WeightFiles.write(weights, folder.resolve("w.safetensors"));
 
             train("training_parameters.load_checkpoint={load_model_only: true, load_checkpoint_path: '"
@@ -944,15 +943,15 @@ class TrainerTests {
 
         @Test
         void weightsOfOtherClassesAndChannelsInitialisesWhatDependsOnThemAndNamesIt() throws IOException {
-            StateDict weights =
-                    WeightInitializer.initialize(ModelLayout.of(config().model().withChannels(4, 2)), 99);
+            StateDict weights = WeightInitializer.initialize(
+                    config().network().withChannels(4, 2).parameters(), 99);
             WeightFiles.write(weights, folder.resolve("w.pt"));
             List<String> messages = new ArrayList<>();
 
             Trainer.run(config(loading("w.pt")), telling(messages), backend);
 
             StateDict initial = backend.specs.get(0).initialWeights();
-            StateDict fresh = WeightInitializer.initialize(ModelLayout.of(config().model()), 5);
+            StateDict fresh = WeightInitializer.initialize(config().network().parameters(), 5);
             List<String> anew = List.of(
                     "segformer_encoder.embed_1.patch_embeddings.weight",
                     "segformer_decoder.linear_pred.weight",
@@ -974,9 +973,7 @@ class TrainerTests {
         @Test
         void weightsOfAnotherNetworkNamesWhatDoesNotFitAndLeavesNothingBehind() throws IOException {
             StateDict weights = WeightInitializer.initialize(
-                    ModelLayout.of(
-                            config("model_parameters.embed_dims=[4, 4, 4, 8]").model()),
-                    99);
+                    config("model_parameters.embed_dims=[4, 4, 4, 8]").network().parameters(), 99);
             WeightFiles.write(weights, folder.resolve("w.safetensors"));
 
             assertThatThrownBy(() -> train(loading("w.safetensors")))
@@ -1000,8 +997,8 @@ class TrainerTests {
 
         @Test
         void weightsOfOtherClassesCanNotHaveTheirOptimizersState() throws IOException {
-            StateDict weights =
-                    WeightInitializer.initialize(ModelLayout.of(config().model().withChannels(1, 2)), 99);
+            StateDict weights = WeightInitializer.initialize(
+                    config().network().withChannels(1, 2).parameters(), 99);
             WeightFiles.write(weights, folder.resolve("w.safetensors"));
 
             assertThatThrownBy(() -> train(loading("w.safetensors"), "training_parameters.load_optimizer=true"))

@@ -1,172 +1,76 @@
 package org.segformer3d.backend.tck.example;
 
-import java.util.Arrays;
+import static org.segformer3d.api.block.ParameterSpec.Role.*;
+
+import java.util.List;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.BlockSpec;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.block.PerAxis;
-import org.segformer3d.api.block.SelfAttention;
-import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.network.SelfAttention;
+import org.segformer3d.api.network.Tokens;
+import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.tensor.HostTensor;
-import org.segformer3d.api.tensor.Scope;
-import org.segformer3d.api.tensor.Shapes;
 import org.segformer3d.api.tensor.Tensor;
 
-/**
- * Self-attention whose keys and values come from average-pooled tokens: proj(softmax(q kᵀ / √d) v) with
- * y = LayerNorm(AvgPool(x; window = stride = sr ratio)) instead of the paper's strided convolution.
- *
- * <p>Windows at the far end of an axis may be smaller and average what they contain, so every token counts on any grid.
- */
-final class PooledAttention implements SelfAttention {
-    private final SelfAttentionSpec spec;
-    private final double[] queryWeight;
-    private final double[] queryBias;
-    private final double[] keyValueWeight;
-    private final double[] keyValueBias;
-    private final double[] normWeight;
-    private final double[] normBias;
-    private final double[] projWeight;
-    private final double[] projBias;
+/** Attention whose keys and values come from averaged windows of tokens: pooling has no weights, unlike the paper's convolution. */
+public final class PooledAttention implements SelfAttention {
+    /** Creates the layer; called by {@link java.util.ServiceLoader}. */
+    public PooledAttention() {}
 
-    PooledAttention(SelfAttentionSpec spec, BlockParameters parameters) {
-        this.spec = spec;
-        this.queryWeight = parameters.get("query.weight").toHost().toDoubles();
-        this.queryBias = parameters.get("query.bias").toHost().toDoubles();
-        this.keyValueWeight = parameters.get("key_value.weight").toHost().toDoubles();
-        this.keyValueBias = parameters.get("key_value.bias").toHost().toDoubles();
-        this.normWeight = parameters.get("pool_norm.weight").toHost().toDoubles();
-        this.normBias = parameters.get("pool_norm.bias").toHost().toDoubles();
-        this.projWeight = parameters.get("proj.weight").toHost().toDoubles();
-        this.projBias = parameters.get("proj.bias").toHost().toDoubles();
+    @Override
+    public String name() {
+        return "pooled-attention";
     }
 
     @Override
-    public SelfAttentionSpec spec() {
-        return spec;
+    public List<ParameterSpec> parameters(BlockSpec spec) {
+        long dim = ((SelfAttentionSpec) spec).dim();
+        return List.of(
+                ParameterSpec.of("query.weight", LINEAR_WEIGHT, dim, dim),
+                ParameterSpec.of("key_value.weight", LINEAR_WEIGHT, 2 * dim, dim),
+                ParameterSpec.of("pool_norm.weight", NORM_WEIGHT, dim),
+                ParameterSpec.of("pool_norm.bias", NORM_BIAS, dim),
+                ParameterSpec.of("proj.weight", LINEAR_WEIGHT, dim, dim),
+                ParameterSpec.of("proj.bias", LINEAR_BIAS, dim));
     }
 
     @Override
-    public Tensor forward(Scope scope, Tensor x, Grid grid) {
-        int dim = spec.dim();
+    public Tensor forward(Ops ops, SelfAttentionSpec spec, BlockParameters p, Tensor x, Grid grid) {
+        Tokens.require(x, spec.dim(), grid);
+        return ops.part(o -> {
+            Tensor count = pool(
+                    o, o.affine(o.slice(x, 2, 0, 1), 0, 1), spec.srRatio(), grid); // windows at the end are smaller
+            Tensor means = o.divide(pool(o, x, spec.srRatio(), grid), count);
+            Tensor y = o.layerNorm(means, p.get("pool_norm.weight"), p.get("pool_norm.bias"), BlockSpec.NORM_EPSILON);
+            Tensor kv = o.linear(y, p.get("key_value.weight"), null);
+            Tensor q = heads(o, o.linear(x, p.get("query.weight"), null), spec);
+            Tensor k = heads(o, o.slice(kv, 2, 0, spec.dim()), spec);
+            Tensor v = heads(o, o.slice(kv, 2, spec.dim(), 2L * spec.dim()), spec);
+            Tensor attended = o.attention(q, k, v, Math.sqrt((double) spec.heads() / spec.dim()), null, 0);
+            Tensor joined = o.reshape(o.permute(attended, 0, 2, 1, 3), x.shape());
+            return o.linear(joined, p.get("proj.weight"), p.get("proj.bias"));
+        });
+    }
+
+    /** (B,N,C) to (B,heads,N,d). */
+    private static Tensor heads(Ops o, Tensor x, SelfAttentionSpec spec) {
         long[] shape = x.shape();
-        if (shape.length != 3 || shape[1] != grid.tokens() || shape[2] != dim) {
-            throw new IllegalArgumentException("tokens: found shape " + Shapes.text(shape) + ", expected (B,"
-                    + grid.tokens() + "," + dim + ") on the grid " + grid);
-        }
-        int batch = Math.toIntExact(shape[0]);
-        int n = grid.tokens();
-        int m = pooled(grid, spec.srRatio()).tokens();
-        double[] tokens = x.toHost().toDoubles();
-        double[] result = new double[tokens.length];
-        for (int b = 0; b < batch; b++) {
-            double[] sample = Arrays.copyOfRange(tokens, b * n * dim, (b + 1) * n * dim);
-            double[] q = linear(sample, n, queryWeight, queryBias);
-            double[] kv = linear(normalize(pool(sample, grid)), m, keyValueWeight, keyValueBias);
-            double[] y = linear(attend(q, n, kv, m), n, projWeight, projBias);
-            System.arraycopy(y, 0, result, b * n * dim, y.length);
-        }
-        HostTensor host = HostTensor.of(result, shape);
-        return scope.tensor(x.dtype() == DType.FLOAT64 ? host : host.toFloat32());
+        long width = spec.dim() / spec.heads();
+        return o.permute(o.reshape(x, shape[0], shape[1], spec.heads(), width), 0, 2, 1, 3);
     }
 
-    /** Returns the grid of the pooled tokens. */
-    static Grid pooled(Grid grid, PerAxis ratio) {
-        return new Grid(
-                (grid.depth() + ratio.depth() - 1) / ratio.depth(),
-                (grid.height() + ratio.height() - 1) / ratio.height(),
-                (grid.width() + ratio.width() - 1) / ratio.width());
-    }
-
-    /** Returns (M,C): averages over windows of the tokens (N,C). */
-    private double[] pool(double[] tokens, Grid grid) {
-        int dim = spec.dim();
-        PerAxis ratio = spec.srRatio();
-        Grid to = pooled(grid, ratio);
-        double[] sums = new double[to.tokens() * dim];
-        int[] counts = new int[to.tokens()];
-        for (int i = 0; i < grid.tokens(); i++) {
-            int w = i % grid.width() / ratio.width();
-            int h = i / grid.width() % grid.height() / ratio.height();
-            int d = i / grid.width() / grid.height() / ratio.depth();
-            int window = (d * to.height() + h) * to.width() + w;
-            counts[window]++;
-            for (int c = 0; c < dim; c++) {
-                sums[window * dim + c] += tokens[i * dim + c];
-            }
+    /** Returns the sums over windows of sr ratio tokens along each axis, (B,M,C): a convolution with ones. */
+    private static Tensor pool(Ops o, Tensor x, PerAxis ratio, Grid grid) {
+        Tensor y = Tokens.map(o, x, grid);
+        for (int axis = 0; axis < 3; axis++) {
+            y = o.pad(y, axis + 2, 0, Math.floorMod(-grid.size(axis), ratio.get(axis)));
         }
-        for (int i = 0; i < sums.length; i++) {
-            sums[i] /= counts[i / dim];
-        }
-        return sums;
-    }
-
-    private double[] normalize(double[] rows) {
-        int dim = spec.dim();
-        double[] result = new double[rows.length];
-        for (int row = 0; row < rows.length; row += dim) {
-            double mean = 0;
-            for (int c = 0; c < dim; c++) {
-                mean += rows[row + c] / dim;
-            }
-            double variance = 0;
-            for (int c = 0; c < dim; c++) {
-                variance += (rows[row + c] - mean) * (rows[row + c] - mean) / dim;
-            }
-            double factor = 1 / Math.sqrt(variance + BlockSpec.NORM_EPSILON);
-            for (int c = 0; c < dim; c++) {
-                result[row + c] = (rows[row + c] - mean) * factor * normWeight[c] + normBias[c];
-            }
-        }
-        return result;
-    }
-
-    private static double[] linear(double[] x, int rows, double[] weight, double[] bias) {
-        int out = bias.length;
-        int in = weight.length / out;
-        double[] y = new double[rows * out];
-        for (int i = 0; i < y.length; i++) {
-            int row = i / out;
-            int o = i % out;
-            double sum = bias[o];
-            for (int c = 0; c < in; c++) {
-                sum += weight[o * in + c] * x[row * in + c];
-            }
-            y[i] = sum;
-        }
-        return y;
-    }
-
-    /** Returns softmax(q kᵀ / √d) v for queries (N,heads,d) and keys and values (M,2,heads,d). */
-    private double[] attend(double[] q, int n, double[] kv, int m) {
-        int dim = spec.dim();
-        int width = dim / spec.heads();
-        double[] result = new double[n * dim];
-        double[] weights = new double[m];
-        for (int i = 0; i < n; i++) {
-            for (int column = 0; column < dim; column += width) {
-                double largest = Double.NEGATIVE_INFINITY;
-                for (int j = 0; j < m; j++) {
-                    double score = 0;
-                    for (int c = column; c < column + width; c++) {
-                        score += q[i * dim + c] * kv[j * 2 * dim + c];
-                    }
-                    weights[j] = score / Math.sqrt(width);
-                    largest = Math.max(largest, weights[j]);
-                }
-                double sum = 0;
-                for (int j = 0; j < m; j++) {
-                    weights[j] = Math.exp(weights[j] - largest);
-                    sum += weights[j];
-                }
-                for (int j = 0; j < m; j++) {
-                    for (int c = column; c < column + width; c++) {
-                        result[i * dim + c] += weights[j] / sum * kv[(j * 2 + 1) * dim + c];
-                    }
-                }
-            }
-        }
-        return result;
+        int channels = Math.toIntExact(x.shape()[2]);
+        Tensor one = o.constant(HostTensor.of(new float[] {1}, 1, 1, 1, 1, 1));
+        Tensor windows = o.broadcast(one, channels, 1, ratio.depth(), ratio.height(), ratio.width());
+        return Tokens.of(o, o.convolution(y, windows, null, ratio.toArray(), new int[3], channels));
     }
 }
