@@ -32,7 +32,11 @@ class BackendsDocumentTests {
             named.add(snippets.group(1).replaceAll(".*/", ""));
         }
         assertThat(named)
-                .contains("PooledAttentionProvider.java", "PooledAttention.java", "ReferenceContractTests.java");
+                .contains(
+                        "PooledAttention.java",
+                        "UnetrArchitecture.java",
+                        "ReferenceOps.java",
+                        "ReferenceContractTests.java");
         assertThat(document.split("```java", -1))
                 .as("every Java snippet names its source")
                 .hasSize(1
