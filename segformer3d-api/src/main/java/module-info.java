@@ -15,7 +15,6 @@ module org.segformer3d.api {
     exports org.segformer3d.api.weights;
 
     uses org.segformer3d.api.backend.BackendProvider;
-    uses org.segformer3d.api.block.LayerProvider;
     uses org.segformer3d.api.export.NetworkExporter;
     uses org.segformer3d.api.network.Architecture;
     uses org.segformer3d.api.network.Layer;

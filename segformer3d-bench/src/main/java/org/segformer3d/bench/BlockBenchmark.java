@@ -17,18 +17,13 @@ import org.openjdk.jmh.annotations.Warmup;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.Backends;
-import org.segformer3d.api.block.BlockContext;
 import org.segformer3d.api.block.BlockParameters;
-import org.segformer3d.api.block.Decoder;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.MixFeedForward;
-import org.segformer3d.api.block.Mode;
-import org.segformer3d.api.block.PatchEmbedding;
-import org.segformer3d.api.block.SelfAttention;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
+import org.segformer3d.api.network.Layers;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
@@ -57,10 +52,8 @@ public class BlockBenchmark {
     private Backend backend;
     private Scope weights;
     private Grid grid;
-    private PatchEmbedding embedding;
-    private SelfAttention attention;
-    private MixFeedForward feedForward;
-    private Decoder decoder;
+    private SegFormer3DConfig config;
+    private BlockParameters parameters;
     private Tensor embedded;
     private Tensor tokens;
     private List<Tensor> features;
@@ -68,27 +61,13 @@ public class BlockBenchmark {
     /** Makes the blocks and their inputs. */
     @Setup
     public void load() {
-        SegFormer3DConfig config = SegFormer3DConfig.defaults();
+        config = SegFormer3DConfig.defaults();
         backend = Backends.provider(backendName).open(BackendOptions.defaults());
         weights = backend.newScope();
         StateDict initial = WeightInitializer.initialize(ModelLayout.of(config).parameters(), 1);
         Map<String, Tensor> tensors = new HashMap<>();
         initial.tensors().forEach((name, value) -> tensors.put(name, weights.tensor(value)));
-        BlockContext context = backend.context(Mode.INFERENCE);
-        LayerProvider layers = backend.layers();
-        var block = ModelLayout.transformerBlock(config, stage);
-        String prefix = ModelLayout.blockPrefix(stage, 0);
-        embedding = layers.patchEmbedding(
-                context,
-                ModelLayout.embedding(config, stage),
-                new BlockParameters(tensors, ModelLayout.embeddingPrefix(stage)));
-        attention =
-                layers.selfAttention(context, block.attention(), new BlockParameters(tensors, prefix + "attention."));
-        feedForward =
-                layers.mixFeedForward(context, block.feedForward(), new BlockParameters(tensors, prefix + "mlp."));
-        decoder = layers.decoder(
-                context, ModelLayout.decoder(config), new BlockParameters(tensors, ModelLayout.decoderPrefix()));
-
+        parameters = new BlockParameters(tensors, "");
         InputGeometry geometry = InputGeometry.of(config, RandomTensors.cube(edge));
         grid = geometry.stages().get(stage);
         Grid before = stage == 0 ? geometry.padded() : geometry.stages().get(stage - 1);
@@ -109,7 +88,15 @@ public class BlockBenchmark {
     @Benchmark
     public long[] patchEmbedding() {
         try (Scope scope = backend.newScope()) {
-            return embedding.forward(scope, embedded).tensor().shape();
+            return Layers.PAPER
+                    .patchEmbedding()
+                    .forward(
+                            backend.ops(scope, Pass.INFERENCE),
+                            ModelLayout.embedding(config, stage),
+                            parameters.at(ModelLayout.embeddingPrefix(stage)),
+                            embedded)
+                    .tensor()
+                    .shape();
         }
     }
 
@@ -117,7 +104,15 @@ public class BlockBenchmark {
     @Benchmark
     public long[] selfAttention() {
         try (Scope scope = backend.newScope()) {
-            return attention.forward(scope, tokens, grid).shape();
+            return Layers.PAPER
+                    .selfAttention()
+                    .forward(
+                            backend.ops(scope, Pass.INFERENCE),
+                            ModelLayout.transformerBlock(config, stage).attention(),
+                            parameters.at(ModelLayout.blockPrefix(stage, 0) + "attention."),
+                            tokens,
+                            grid)
+                    .shape();
         }
     }
 
@@ -125,7 +120,15 @@ public class BlockBenchmark {
     @Benchmark
     public long[] mixFeedForward() {
         try (Scope scope = backend.newScope()) {
-            return feedForward.forward(scope, tokens, grid).shape();
+            return Layers.PAPER
+                    .feedForward()
+                    .forward(
+                            backend.ops(scope, Pass.INFERENCE),
+                            ModelLayout.transformerBlock(config, stage).feedForward(),
+                            parameters.at(ModelLayout.blockPrefix(stage, 0) + "mlp."),
+                            tokens,
+                            grid)
+                    .shape();
         }
     }
 
@@ -133,17 +136,20 @@ public class BlockBenchmark {
     @Benchmark
     public long[] decoder() {
         try (Scope scope = backend.newScope()) {
-            return decoder.forward(scope, features).shape();
+            return Layers.PAPER
+                    .decoder()
+                    .forward(
+                            backend.ops(scope, Pass.INFERENCE),
+                            ModelLayout.decoder(config),
+                            parameters.at(ModelLayout.decoderPrefix()),
+                            features)
+                    .shape();
         }
     }
 
     /** Releases everything. */
     @TearDown
     public void close() {
-        embedding.close();
-        attention.close();
-        feedForward.close();
-        decoder.close();
         weights.close();
         backend.close();
     }

@@ -3,10 +3,7 @@ package org.segformer3d.api.backend;
 import java.util.Map;
 import java.util.Optional;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
-import org.segformer3d.api.block.BlockContext;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
-import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
@@ -70,9 +67,6 @@ public interface Backend extends AutoCloseable {
     default Ops ops(Scope scope, Pass pass) {
         throw new UnsupportedOperationException("backend '" + name() + "' has no operations");
     }
-
-    /** Returns the backend's own blocks. */
-    LayerProvider layers();
 
     /**
      * Returns the tensor at another spatial size: zero-padded or cropped at the far end of each axis.
@@ -150,11 +144,6 @@ public interface Backend extends AutoCloseable {
     /** Returns a loss for which every voxel counts, and its gradient; see {@link #loss(LossSpec, HostTensor, HostTensor, Optional)}. */
     default LossGradient loss(LossSpec loss, HostTensor logits, HostTensor target) {
         return loss(loss, logits, target, Optional.empty());
-    }
-
-    /** Returns a context for making this backend's blocks. */
-    default BlockContext context(Mode mode) {
-        return new BlockContext(this, mode);
     }
 
     /** Returns whether the backend was closed. */

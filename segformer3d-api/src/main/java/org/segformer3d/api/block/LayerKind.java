@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 
-/** The kinds of layer that a {@link LayerProvider} can supply and a configuration can replace by name. */
+/** The kinds of layer of which a configuration can replace each by name. */
 public enum LayerKind {
     /** Overlapped patch embedding. */
     PATCH_EMBEDDING,

@@ -9,7 +9,6 @@ import org.segformer3d.api.block.BlockSpec.PatchEmbeddingSpec;
 import org.segformer3d.api.block.BlockSpec.SelfAttentionSpec;
 import org.segformer3d.api.block.BlockSpec.StageNormSpec;
 import org.segformer3d.api.block.BlockSpec.TransformerBlockSpec;
-import org.segformer3d.api.block.Layers;
 import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.config.SegFormer3DConfig;
 
@@ -78,12 +77,8 @@ public record ModelLayout(List<PlacedBlock> blocks, List<ParameterSpec> paramete
                 config.patchStride().get(0));
     }
 
-    /**
-     * Returns the layout of a configuration.
-     *
-     * @param layers who supplies each kind of layer and thereby decides its parameters
-     */
-    public static ModelLayout of(SegFormer3DConfig config, Layers layers) {
+    /** Returns the layout of a configuration whose layers are all the paper's. */
+    public static ModelLayout of(SegFormer3DConfig config) {
         List<PlacedBlock> blocks = new ArrayList<>();
         for (int stage = 0; stage < SegFormer3DConfig.STAGES; stage++) {
             blocks.add(new PlacedBlock(embeddingPrefix(stage), stage, embedding(config, stage)));
@@ -102,15 +97,10 @@ public record ModelLayout(List<PlacedBlock> blocks, List<ParameterSpec> paramete
         blocks.add(new PlacedBlock(decoderPrefix(), -1, decoder(config)));
         List<ParameterSpec> parameters = new ArrayList<>();
         for (PlacedBlock block : blocks) {
-            for (ParameterSpec parameter : layers.of(block.spec().kind()).parameters(block.spec())) {
+            for (ParameterSpec parameter : block.spec().parameters()) {
                 parameters.add(parameter.prefixed(block.prefix()));
             }
         }
         return new ModelLayout(List.copyOf(blocks), List.copyOf(parameters));
-    }
-
-    /** Returns the layout of a configuration whose layers are all the paper's. */
-    public static ModelLayout of(SegFormer3DConfig config) {
-        return of(config, Layers.paper());
     }
 }

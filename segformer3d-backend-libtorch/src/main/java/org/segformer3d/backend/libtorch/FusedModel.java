@@ -10,11 +10,11 @@ import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -94,7 +94,7 @@ final class FusedModel implements SegmentationModel {
     @Override
     public org.segformer3d.api.tensor.Tensor forward(Scope scope, org.segformer3d.api.tensor.Tensor input) {
         return calls.run(() -> {
-            InputGeometry geometry = AssembledNetwork.geometry(config, input);
+            InputGeometry geometry = SegFormer3DNetwork.of(config).geometry(input.shape());
             Tensor volumes = LibtorchTensor.unwrap(backend, input);
             return backend.compute(scope, false, () -> {
                 Tensor logits = torch.empty(
@@ -114,7 +114,7 @@ final class FusedModel implements SegmentationModel {
             return SegmentationModel.super.predict(input);
         }
         return calls.run(() -> {
-            InputGeometry geometry = AssembledNetwork.geometry(config, input.shape());
+            InputGeometry geometry = SegFormer3DNetwork.of(config).geometry(input.shape());
             HostTensor logits = HostTensor.zeros(input.dtype(), shape(input.size(0), geometry.input()));
             return backend.on(
                     false,
@@ -151,7 +151,7 @@ final class FusedModel implements SegmentationModel {
     @Override
     public List<org.segformer3d.api.tensor.Tensor> encode(Scope scope, org.segformer3d.api.tensor.Tensor input) {
         return calls.run(() -> {
-            InputGeometry geometry = AssembledNetwork.geometry(config, input);
+            InputGeometry geometry = SegFormer3DNetwork.of(config).geometry(input.shape());
             Tensor volumes = LibtorchTensor.unwrap(backend, input);
             List<org.segformer3d.api.tensor.Tensor> features = new ArrayList<>();
             backend.on(

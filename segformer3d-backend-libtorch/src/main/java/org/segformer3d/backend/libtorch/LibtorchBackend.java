@@ -18,7 +18,6 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
 import org.segformer3d.api.network.SegFormer3DNetwork;
@@ -45,7 +44,6 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
 
     private final BackendOptions options;
     private final ComputeThreads threads;
-    private final PlainLayers layers = new PlainLayers(() -> null, null);
     private final org.bytedeco.pytorch.Device device;
     private final TensorOptions floating;
     private volatile boolean closed;
@@ -100,12 +98,6 @@ final class LibtorchBackend implements DifferentiableBackend, TrainingBackend {
     public Tape newTape(Pass pass) {
         requireOpen();
         return new LibtorchTape(this, pass);
-    }
-
-    @Override
-    public LayerProvider layers() {
-        requireOpen();
-        return layers;
     }
 
     @Override

@@ -11,10 +11,10 @@ import org.bytedeco.pytorch.global.torch;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.block.ParameterSpec;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
@@ -245,7 +245,8 @@ final class LibtorchTrainingSession implements TrainingSession {
                 if (fused == null) {
                     forward(operations(scope, batch), input, batch);
                 } else {
-                    InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
+                    InputGeometry geometry =
+                            SegFormer3DNetwork.of(spec.config()).geometry(input.shape());
                     LibtorchBackend.scoped(() -> forward(LibtorchTensor.unwrap(backend, input), geometry, batch));
                 }
             } finally {
@@ -309,7 +310,7 @@ final class LibtorchTrainingSession implements TrainingSession {
     private Outcome fused(TrainingBatch batch, double weight, boolean everything) {
         try (Scope scope = backend.newScope()) {
             Tensor input = backend.borrow(scope, batch.input());
-            InputGeometry geometry = AssembledNetwork.geometry(spec.config(), input);
+            InputGeometry geometry = SegFormer3DNetwork.of(spec.config()).geometry(input.shape());
             long[] expected = batch.input().shape();
             expected[1] = spec.config().numClasses();
             if (!java.util.Arrays.equals(expected, batch.target().shape())) {

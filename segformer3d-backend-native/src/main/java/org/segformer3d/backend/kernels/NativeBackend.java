@@ -6,7 +6,6 @@ import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
 import org.segformer3d.api.network.SegFormer3DNetwork;
@@ -43,13 +42,6 @@ final class NativeBackend extends HeapBackend<NativeScope, NativeTensor> {
     public NativeScope newScope() {
         requireOpen();
         return new NativeScope(this);
-    }
-
-    @Override
-    public LayerProvider layers() {
-        requireOpen();
-        throw new UnsupportedOperationException("backend '" + NativeProvider.NAME
-                + "' computes whole networks only; single layers need another backend");
     }
 
     @Override

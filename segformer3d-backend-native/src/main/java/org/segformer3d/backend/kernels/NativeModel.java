@@ -8,11 +8,11 @@ import java.util.Optional;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.InputGeometry;
 import org.segformer3d.api.model.ModelLayout;
 import org.segformer3d.api.model.RunningCalls;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -76,7 +76,7 @@ final class NativeModel implements SegmentationModel {
     }
 
     private HostTensor logits(HostTensor input, Optional<HostTensor> spent) {
-        InputGeometry geometry = AssembledNetwork.geometry(config, input.shape());
+        InputGeometry geometry = SegFormer3DNetwork.of(config).geometry(input.shape());
         Grid size = geometry.input();
         long[] shape = {input.size(0), config.numClasses(), size.depth(), size.height(), size.width()};
         HostTensor logits = spent.filter(kept ->
@@ -95,7 +95,7 @@ final class NativeModel implements SegmentationModel {
         return calls.run(() -> {
             NativeScope owner = backend.scope(scope);
             HostTensor host = backend.tensor(input).host();
-            InputGeometry geometry = AssembledNetwork.geometry(config, host.shape());
+            InputGeometry geometry = SegFormer3DNetwork.of(config).geometry(host.shape());
             List<HostTensor> maps = new ArrayList<>();
             for (int stage = 0; stage < SegFormer3DConfig.STAGES; stage++) {
                 Grid grid = geometry.stages().get(stage);

@@ -8,7 +8,6 @@ import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.DType;
@@ -20,7 +19,6 @@ import org.segformer3d.api.weights.StateDict;
 /** The open backend. Its tensors are arrays of the Java process; only sessions hold native memory. */
 final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntimeTensor> {
     private final OrtEnvironment environment;
-    private final OnnxRuntimeLayers layers = new OnnxRuntimeLayers();
 
     OnnxRuntimeBackend(BackendOptions options) {
         super(options, OnnxRuntimeScope.class, OnnxRuntimeTensor.class);
@@ -50,12 +48,6 @@ final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntime
     public OnnxRuntimeScope newScope() {
         requireOpen();
         return new OnnxRuntimeScope(this);
-    }
-
-    @Override
-    public LayerProvider layers() {
-        requireOpen();
-        return layers;
     }
 
     /** Loads the whole network as one graph. */

@@ -6,7 +6,6 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.ops.Autodiff;
 import org.segformer3d.api.ops.Ops;
 import org.segformer3d.api.ops.Pass;
@@ -23,7 +22,6 @@ import org.segformer3d.api.training.TrainingSpec;
 final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor>
         implements DifferentiableBackend, TrainingBackend {
     private final ParallelLoops loops;
-    private final ReferenceLayers layers = new ReferenceLayers();
 
     /** Opens the backend; the options name float64 and the resolved number of threads. */
     ReferenceBackend(BackendOptions options) {
@@ -83,12 +81,6 @@ final class ReferenceBackend extends HeapBackend<ReferenceScope, ReferenceTensor
                     + parallel.group().size() + " of them");
         }
         return train(spec);
-    }
-
-    @Override
-    public LayerProvider layers() {
-        requireOpen();
-        return layers;
     }
 
     @Override

@@ -16,11 +16,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
-import org.segformer3d.api.block.Layers;
+import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Mode;
 import org.segformer3d.api.config.SegFormer3DConfig;
-import org.segformer3d.api.model.AssembledNetwork;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.SegFormer3DNetwork;
+import org.segformer3d.api.ops.Pass;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
@@ -64,11 +65,13 @@ class ReferenceValuesTests {
         try (Scope scope = backend.newScope()) {
             Map<String, Tensor> weights = new LinkedHashMap<>();
             weights(name).tensors().forEach((key, host) -> weights.put(key, scope.tensor(host)));
-            try (AssembledNetwork network = AssembledNetwork.build(
-                    backend.context(Mode.TRAINING), config, Layers.resolve(config, backend.layers()), weights)) {
-                Tensor logits = network.forward(scope, scope.tensor(values.get("input")));
-                assertClose("logits", logits.toHost(), values.get("logits"));
-            }
+            Tensor logits = SegFormer3DNetwork.of(config)
+                    .forward(
+                            backend.ops(scope, new Pass(Mode.TRAINING, 0, 0)),
+                            new BlockParameters(weights, ""),
+                            scope.tensor(values.get("input")))
+                    .get(0);
+            assertClose("logits", logits.toHost(), values.get("logits"));
             List<String> after = values.keySet().stream()
                     .filter(key -> key.startsWith("after."))
                     .toList();

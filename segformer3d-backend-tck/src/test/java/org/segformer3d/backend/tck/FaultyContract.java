@@ -15,7 +15,6 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.backend.BackendProvider;
 import org.segformer3d.api.backend.DifferentiableBackend;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.SegFormer3DNetwork;
@@ -138,11 +137,6 @@ class FaultyContract extends BackendContract {
         @Override
         public Scope newScope() {
             return good.newScope();
-        }
-
-        @Override
-        public LayerProvider layers() {
-            return good.layers();
         }
 
         @Override

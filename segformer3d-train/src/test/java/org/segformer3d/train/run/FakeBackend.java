@@ -10,8 +10,6 @@ import java.util.function.LongToDoubleFunction;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.block.Grid;
-import org.segformer3d.api.block.LayerKind;
-import org.segformer3d.api.block.LayerProvider;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.tensor.DType;
@@ -131,21 +129,6 @@ final class FakeBackend implements Backend {
 
         @Override
         public void close() {}
-    }
-
-    @Override
-    public LayerProvider layers() {
-        return new LayerProvider() {
-            @Override
-            public String name() {
-                return "fake";
-            }
-
-            @Override
-            public java.util.Set<LayerKind> kinds() {
-                return java.util.EnumSet.allOf(LayerKind.class);
-            }
-        };
     }
 
     @Override
