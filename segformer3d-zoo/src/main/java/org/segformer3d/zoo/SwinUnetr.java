@@ -79,6 +79,12 @@ final class SwinUnetr extends ZooNetwork {
         return out;
     }
 
+    /** Windows are cut and masked otherwise at another size. */
+    @Override
+    public boolean hasSameStepsForAllSizes() {
+        return false;
+    }
+
     /** Which row of the table a pair of tokens has follows from the window. */
     @Override
     boolean isRedundant(String name) {

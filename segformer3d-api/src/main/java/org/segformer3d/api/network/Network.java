@@ -45,6 +45,14 @@ public interface Network {
     InputRule inputRule();
 
     /**
+     * Returns whether the same steps compute inputs of every size it takes, apart from the sizes themselves; otherwise what is recorded of it
+     * holds for one size.
+     */
+    default boolean hasSameStepsForAllSizes() {
+        return inputRule().exact().isEmpty();
+    }
+
+    /**
      * Computes logits.
      *
      * @param ops a backend's operations, a tape's, a recorder's or a counter's, whose scope gets the results

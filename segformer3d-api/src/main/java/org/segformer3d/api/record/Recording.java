@@ -1,11 +1,13 @@
 package org.segformer3d.api.record;
 
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.block.ParameterSpec;
@@ -54,13 +56,17 @@ public record Recording(
     }
 
     /**
-     * Records the logits of a network.
+     * Records the finest logits of a network.
      *
      * @param size the spatial size to record for where the network can't be recorded for all, or empty
      * @throws ConfigException when it can't, and no size is given
      */
     public static Recording of(Network network, Optional<Grid> size) {
-        return of(network, network::forward, size);
+        return of(
+                network,
+                (ops, parameters, input) ->
+                        network.forward(ops, parameters, input).subList(0, 1),
+                size);
     }
 
     /**
@@ -73,7 +79,7 @@ public record Recording(
     public static Recording of(Network network, Body body, Optional<Grid> size) {
         InputRule rule = network.inputRule();
         Optional<Grid> only = rule.exact().or(() -> size);
-        if (rule.exact().isEmpty()) {
+        if (network.hasSameStepsForAllSizes()) {
             Optional<Recording> general = general(network, body, rule);
             if (general.isPresent()) {
                 return general.get();
@@ -183,8 +189,30 @@ public record Recording(
         for (int value = 0; value < first.tracer().values(); value++) {
             shapes.add(first.tracer().shape(value));
         }
-        return Optional.of(
-                new Recording(first.parameters(), List.copyOf(steps), first.outputs(), List.copyOf(shapes), fixed));
+        return Optional.of(new Recording(
+                first.parameters(), needed(steps, first.outputs()), first.outputs(), List.copyOf(shapes), fixed));
+    }
+
+    /** Leaves out steps that no output depends on, such as heads that only training uses. */
+    private static List<Step> needed(List<Step> steps, List<Integer> outputs) {
+        Set<Integer> used = new HashSet<>(outputs);
+        List<Step> needed = new ArrayList<>();
+        for (int i = steps.size() - 1; i >= 0; i--) {
+            Step step = steps.get(i);
+            if (!used.contains(step.output())) {
+                continue;
+            }
+            needed.add(0, step);
+            used.addAll(step.inputs());
+            for (Size size : step.sizes()) {
+                if (size instanceof Size.OfAxis axis) {
+                    used.add(axis.value());
+                } else if (size instanceof Size.Missing missing) {
+                    used.add(missing.value());
+                }
+            }
+        }
+        return List.copyOf(needed);
     }
 
     /** Explains the whole numbers of one call; empty where one has no explanation. */

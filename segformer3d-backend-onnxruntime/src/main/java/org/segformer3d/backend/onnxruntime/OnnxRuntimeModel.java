@@ -33,14 +33,21 @@ final class OnnxRuntimeModel implements SegmentationModel {
         this.backend = backend;
         this.network = network;
         this.export = new NetworkExport(network, weights, "", Map.of());
-        this.logits = new Graphs(network::forward);
+        this.logits = new Graphs((ops, parameters, input) ->
+                network.forward(ops, parameters, input).subList(0, 1));
         this.features = new Graphs(network::encode);
         // Most networks have one graph for all sizes, which is best made before the first volume comes.
         logits.of(network.inputRule().nearest(new Grid(1, 1, 1)));
     }
 
-    /** A loaded graph and how many results it has. */
-    private record Loaded(Session session, int results) {}
+    /** A loaded graph and how many results it has; {@code null} and 0 where there are none. */
+    private record Loaded(Session session, int results) {
+        void close() {
+            if (session != null) {
+                session.close();
+            }
+        }
+    }
 
     /** The graphs of something that is computed with the network: one for all sizes, or one for each size that was met. */
     private final class Graphs {
@@ -61,9 +68,12 @@ final class OnnxRuntimeModel implements SegmentationModel {
                 return known;
             }
             Recording recording = Recording.of(network, body, Optional.of(size));
-            Loaded made = new Loaded(
-                    new Session(backend, OnnxNetwork.toBytes(export, recording)),
-                    recording.outputs().size());
+            // A network may name no feature maps, and a graph without results isn't one.
+            Loaded made = recording.outputs().isEmpty()
+                    ? new Loaded(null, 0)
+                    : new Loaded(
+                            new Session(backend, OnnxNetwork.toBytes(export, recording)),
+                            recording.outputs().size());
             if (recording.fixed().isEmpty()) {
                 general = made;
             } else {
@@ -74,9 +84,9 @@ final class OnnxRuntimeModel implements SegmentationModel {
 
         synchronized void close() {
             if (general != null) {
-                general.session().close();
+                general.close();
             }
-            bySize.values().forEach(loaded -> loaded.session().close());
+            bySize.values().forEach(Loaded::close);
         }
     }
 
@@ -118,6 +128,9 @@ final class OnnxRuntimeModel implements SegmentationModel {
             OnnxRuntimeScope owner = backend.scope(scope);
             HostTensor host = checked(input);
             Loaded graph = features.of(Grid.of(host.shape()));
+            if (graph.results() == 0) {
+                return List.of();
+            }
             List<String> names = java.util.stream.IntStream.range(0, graph.results())
                     .mapToObj(OnnxNetwork::output)
                     .toList();

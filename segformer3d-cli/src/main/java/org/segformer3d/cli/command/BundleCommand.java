@@ -61,7 +61,7 @@ public final class BundleCommand implements Callable<Integer> {
         Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());
         StateDict stateDict;
         if (weights.isPresent()) {
-            stateDict = WeightFiles.read(weights.get());
+            stateDict = WeightFiles.read(weights.get(), experiment.network());
             provenance.put("origin", "weights " + weights.get() + " with experiment " + config);
         } else {
             stateDict = WeightInitializer.initialize(experiment.network().parameters(), random.get());

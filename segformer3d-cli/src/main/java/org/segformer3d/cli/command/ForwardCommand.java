@@ -87,7 +87,7 @@ public final class ForwardCommand implements Callable<Integer> {
         Network architecture = ModelConfigFile.read(config).network();
         Outputs.checkFile(output, List.of(input, weights, config));
         HostTensor tensor = read(architecture);
-        StateDict stateDict = WeightFiles.read(weights);
+        StateDict stateDict = WeightFiles.read(weights, architecture);
         Map<String, HostTensor> results = new LinkedHashMap<>();
         Map<String, Object> report = new LinkedHashMap<>();
         long nanos;

@@ -165,7 +165,7 @@ public final class ModelSource {
         Map<String, Object> provenance = new LinkedHashMap<>(Provenance.ofSoftware());
         provenance.put("origin", "weights " + weights + " with experiment " + config);
         try {
-            return bundle(experiment, WeightFiles.read(weights), provenance);
+            return bundle(experiment, WeightFiles.read(weights, experiment.network()), provenance);
         } catch (StateDictMismatchException e) {
             throw e.in(weights);
         }

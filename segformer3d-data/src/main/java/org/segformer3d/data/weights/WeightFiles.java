@@ -11,6 +11,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
+import org.segformer3d.api.network.Network;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.data.io.CorruptFileException;
@@ -37,6 +38,15 @@ public final class WeightFiles {
     private static final int PICKLE_PROTOCOL = 0x80;
 
     private WeightFiles() {}
+
+    /**
+     * Reads weights for a network, under its names: see {@link Network#adapt}. Whether they fit is checked where they are used.
+     *
+     * @throws IOException as {@link #read(Path)}
+     */
+    public static StateDict read(Path path, Network network) throws IOException {
+        return network.adapt(read(path));
+    }
 
     /**
      * Reads weights in the types they are stored in.

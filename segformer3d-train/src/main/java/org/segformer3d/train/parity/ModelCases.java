@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,17 +14,28 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.segformer3d.api.backend.Backend;
+import org.segformer3d.api.backend.Backends;
+import org.segformer3d.api.backend.DifferentiableBackend;
+import org.segformer3d.api.backend.Need;
+import org.segformer3d.api.block.BlockParameters;
+import org.segformer3d.api.block.Mode;
+import org.segformer3d.api.block.ParameterSpec;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.ops.Ops;
+import org.segformer3d.api.ops.Pass;
+import org.segformer3d.api.ops.Tape;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.training.LossSpec;
+import org.segformer3d.api.training.Losses;
 import org.segformer3d.api.training.OptimizerSpec;
 import org.segformer3d.api.training.TrainingBatch;
 import org.segformer3d.api.training.TrainingSession;
 import org.segformer3d.api.training.TrainingSession.TrainingPass;
 import org.segformer3d.api.training.TrainingSpec;
+import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.data.weights.TensorFile;
 import org.segformer3d.train.parity.Parity.BackendCase;
 
@@ -51,6 +63,11 @@ final class ModelCases {
             cases.add(new Training(folder.title(file, TENSORS), file, model));
         }
         return cases;
+    }
+
+    /** Returns a slice (B,C,H,W) as a volume of depth one; a volume as it is. */
+    private static HostTensor volume(HostTensor x) {
+        return x.rank() == 4 ? x.reshape(x.size(0), x.size(1), 1, x.size(2), x.size(3)) : x;
     }
 
     /** The files of a network. */
@@ -90,9 +107,16 @@ final class ModelCases {
                 return;
             }
             Network architecture = ReferenceFolder.network(model.config());
+            Optional<String> unsuited =
+                    Backends.provider(backend.name()).whyUnsuited(backend.options(), Need.prediction(architecture));
+            if (unsuited.isPresent()) {
+                sink.accept(ParityLine.skipped(name, variant.label("plain"), unsuited.get()));
+                return;
+            }
             Map<String, HostTensor> expected = ReferenceFolder.tensors(file);
-            HostTensor image = ReferenceFolder.require(file, expected, "input");
-            try (SegmentationModel network = backend.load(architecture, ReferenceFolder.weights(model.weights()));
+            HostTensor image = volume(ReferenceFolder.require(file, expected, "input"));
+            try (SegmentationModel network =
+                            backend.load(architecture, ReferenceFolder.weights(model.weights(), architecture));
                     Scope scope = backend.newScope()) {
                 if (variant.isElsewhere(network.implementation())) {
                     // nothing but the plain form here, and that has its own variant
@@ -100,13 +124,17 @@ final class ModelCases {
                 }
                 String label = variant.label(network.implementation());
                 Tensor input = scope.tensor(image);
-                if (expected.containsKey("logits")) {
-                    HostTensor logits = network.forward(scope, input).toHost();
-                    sink.accept(ParityLine.compared(
-                            name + " logits", label, Differences.largest(logits, expected.get("logits")), 2e-5));
-                }
                 Set<String> unknown = new TreeSet<>(expected.keySet());
-                unknown.removeAll(List.of("input", "logits"));
+                unknown.remove("input");
+                for (String key : List.of("logits", "logits0")) {
+                    if (unknown.remove(key)) {
+                        HostTensor logits = network.forward(scope, input).toHost();
+                        sink.accept(ParityLine.compared(
+                                name + " " + key, label, Differences.largest(logits, volume(expected.get(key))), 2e-5));
+                    }
+                }
+                // A model predicts with the finest logits; the coarser ones are there to learn from.
+                unknown.removeIf(key -> key.matches("logits[1-9]"));
                 OptionalDouble worst = OptionalDouble.empty();
                 List<Tensor> stages = network.encode(scope, input);
                 for (int i = 0; i < stages.size(); i++) {
@@ -142,19 +170,102 @@ final class ModelCases {
             TensorFile recording = ReferenceFolder.tensorFile(file);
             Map<String, HostTensor> expected = recording.tensors();
             String described = recording.metadata().getOrDefault("loss", "MONAI DiceLoss(sigmoid=True)");
-            Optional<LossSpec> loss = MonaiLoss.constructed(described);
+            // What stands behind a semicolon says how several outputs are weighed, which is the same for all.
+            Optional<LossSpec> loss = MonaiLoss.constructed(described.split(";")[0]);
             if (loss.isEmpty()) {
                 sink.accept(ParityLine.skipped(
                         name, variant.label("plain"), "the loss " + described + " isn't known here"));
                 return;
             }
+            if (expected.containsKey("logits0")) {
+                several(architecture, expected, loss.get(), variant, backend, sink);
+                return;
+            }
             TrainingSpec spec = TrainingSpec.of(
-                    architecture, ReferenceFolder.weights(model.weights()), loss.get(), OptimizerSpec.adamW(0));
+                    architecture,
+                    ReferenceFolder.weights(model.weights(), architecture),
+                    loss.get(),
+                    OptimizerSpec.adamW(0));
             try (TrainingSession session = backend.train(spec)) {
                 if (variant.isElsewhere(session.implementation())) {
                     return;
                 }
                 compare(session, expected, architecture.numClasses(), variant, sink);
+            }
+        }
+
+        /** Several outputs with a target each: the training session makes the coarser targets of the finest, so a tape is used by hand. */
+        private void several(
+                Network network,
+                Map<String, HostTensor> expected,
+                LossSpec spec,
+                Variant variant,
+                Backend backend,
+                Consumer<ParityLine> sink)
+                throws IOException {
+            if (!(backend instanceof DifferentiableBackend differentiable) || variant.isElsewhere("plain")) {
+                return;
+            }
+            StateDict weights = ReferenceFolder.weights(model.weights(), network);
+            String label = variant.label("plain");
+            try (Scope scope = backend.newScope();
+                    Tape tape = differentiable.newTape(new Pass(Mode.TRAINING, 0, 0))) {
+                Map<String, Tensor> tensors = new LinkedHashMap<>();
+                List<String> trained = new ArrayList<>();
+                List<Tensor> variables = new ArrayList<>();
+                Tensor input = tape.variable(scope.tensor(ReferenceFolder.require(file, expected, "input")));
+                variables.add(input);
+                for (ParameterSpec parameter : network.parameters()) {
+                    Tensor tensor = scope.tensor(weights.get(parameter.name()));
+                    if (parameter.role().isTrained()) {
+                        tensor = tape.variable(tensor);
+                        trained.add(parameter.name());
+                        variables.add(tensor);
+                    }
+                    tensors.put(parameter.name(), tensor);
+                }
+                Ops ops = tape.ops();
+                List<Tensor> logits = network.forward(ops, new BlockParameters(tensors, ""), input);
+                Tensor sum = null;
+                double worst = 0;
+                for (int i = 0; i < logits.size(); i++) {
+                    HostTensor target = LossCases.channels(
+                            ReferenceFolder.require(file, expected, "target" + i), network.numClasses());
+                    Tensor one = Losses.of(spec, ops, logits.get(i), ops.constant(target), null);
+                    Tensor weighed = ops.affine(one, Math.pow(2, -i) / (2 - Math.pow(2, 1 - logits.size())), 0);
+                    sum = sum == null ? weighed : ops.add(sum, weighed);
+                    worst = Differences.worse(
+                            worst,
+                            Differences.largest(
+                                    logits.get(i).toHost(), ReferenceFolder.require(file, expected, "logits" + i)));
+                }
+                sink.accept(ParityLine.compared(name + " logits", label, worst, 2e-5));
+                sink.accept(ParityLine.compared(
+                        name + " loss",
+                        label,
+                        Differences.relative(
+                                sum.toHost().get(0),
+                                ReferenceFolder.require(file, expected, "loss").get(0)),
+                        1e-6));
+                List<Tensor> gradients = tape.gradients(scope, sum, null, variables);
+                Map<String, HostTensor> found = new LinkedHashMap<>();
+                for (int i = 0; i < trained.size(); i++) {
+                    found.put(trained.get(i), gradients.get(i + 1).toHost());
+                }
+                double tolerance = variant.isFloat32() ? 1e-3 : 1e-6;
+                Differences.GradientDifference difference =
+                        Differences.gradients(found, ReferenceFolder.below(expected, "grad."), 1e-6);
+                sink.accept(ParityLine.compared(name + " gradients", label, difference.relative(), tolerance));
+                sink.accept(ParityLine.compared(name + " vanishing gradients", label, difference.vanishing(), 1e-5));
+                HostTensor inputGradient = expected.get("grad_input");
+                if (inputGradient != null) {
+                    sink.accept(ParityLine.compared(
+                            name + " input gradient",
+                            label,
+                            Differences.distance(gradients.get(0).toHost(), inputGradient)
+                                    / Differences.norm(inputGradient),
+                            tolerance));
+                }
             }
         }
 

@@ -135,8 +135,8 @@ final class ReferenceFolder {
         return Safetensors.read(file);
     }
 
-    static StateDict weights(Path file) throws IOException {
-        return WeightFiles.read(file);
+    static StateDict weights(Path file, Network network) throws IOException {
+        return WeightFiles.read(file, network);
     }
 
     /** The tensor of a name in what was read from a file. */

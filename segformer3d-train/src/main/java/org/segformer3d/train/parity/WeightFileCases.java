@@ -10,6 +10,7 @@ import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.segformer3d.api.weights.StateDict;
 import org.segformer3d.data.io.FileFormatException;
+import org.segformer3d.data.weights.WeightFiles;
 import org.segformer3d.train.parity.Parity.ParityCase;
 
 /**
@@ -47,8 +48,8 @@ final class WeightFileCases {
                 sink.accept(ParityLine.skipped(name, MODULE, "there is no " + reference + " to compare it with"));
                 return;
             }
-            StateDict expected = ReferenceFolder.weights(reference);
-            StateDict actual = ReferenceFolder.weights(file);
+            StateDict expected = WeightFiles.read(reference);
+            StateDict actual = WeightFiles.read(file);
             Set<String> different = new TreeSet<>(expected.names());
             different.addAll(actual.names());
             different.removeIf(
@@ -71,7 +72,7 @@ final class WeightFileCases {
         @Override
         public void run(Consumer<ParityLine> sink) throws IOException {
             try {
-                ReferenceFolder.weights(file);
+                WeightFiles.read(file);
             } catch (FileFormatException e) {
                 // Mostly a ForbiddenGlobalException, but anything but reading it is right; the message shows why it was
                 // refused.

@@ -38,7 +38,7 @@ record StartingWeights(StateDict weights, List<String> fresh) {
      */
     static StartingWeights read(Path path, Network network, long seed) throws IOException {
         boolean zip = path.toString().toLowerCase(Locale.ROOT).endsWith(".zip");
-        StateDict found = zip ? ModelBundle.read(path).weights() : WeightFiles.read(path);
+        StateDict found = zip ? ModelBundle.read(path).weights() : WeightFiles.read(path, network);
         try {
             return fit(found, network, seed);
         } catch (StateDictMismatchException e) {
