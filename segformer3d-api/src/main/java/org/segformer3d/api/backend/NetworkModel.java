@@ -3,6 +3,7 @@ package org.segformer3d.api.backend;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 import org.segformer3d.api.block.BlockParameters;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.RunningCalls;
@@ -95,13 +96,25 @@ public final class NetworkModel implements SegmentationModel {
 
     @Override
     public Tensor forward(Scope scope, Tensor input) {
-        return calls.run(() -> computed.forward(backend.ops(scope, Pass.INFERENCE), parameters, input)
-                .get(0));
+        return calls.run(() -> on(
+                input,
+                x -> computed.forward(backend.ops(scope, Pass.INFERENCE), parameters, x)
+                        .get(0)));
     }
 
     @Override
     public List<Tensor> encode(Scope scope, Tensor input) {
-        return calls.run(() -> computed.encode(backend.ops(scope, Pass.INFERENCE), parameters, input));
+        return calls.run(() -> on(input, x -> computed.encode(backend.ops(scope, Pass.INFERENCE), parameters, x)));
+    }
+
+    /** Computes with an input in the compute type: scans may be integers, operations take floating types. */
+    private <T> T on(Tensor input, Function<Tensor, T> computation) {
+        if (input.dtype().isFloating()) {
+            return computation.apply(input);
+        }
+        try (Scope inner = backend.newScope()) {
+            return computation.apply(inner.tensor(input.toHost().toFloat64()));
+        }
     }
 
     @Override
