@@ -508,7 +508,7 @@ final class LibtorchTrainingSession implements TrainingSession {
                 return null;
             });
         }
-        return backend.load(spec.config(), averaged ? averagedWeights().orElseThrow() : weights());
+        return backend.load(spec.network(), averaged ? averagedWeights().orElseThrow() : weights());
     }
 
     private void requireOpen() {

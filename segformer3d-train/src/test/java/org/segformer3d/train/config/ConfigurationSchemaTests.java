@@ -90,7 +90,7 @@ class ConfigurationSchemaTests {
                 "training_parameters: {cutoff_epoch: None, seed: -3}",
                 "sliding_window_inference: {roi: 96}",
                 "dataset_parameters: {foreground_fraction: 1, augmentation: [{type: flip, axes: [0]}]}",
-                "model_parameters: {in_channels: 1, patch_padding: [0, 0, 0, 0], layers: {self_attention: mine}}"
+                "model_parameters: {in_channels: 1, patch_padding: [0, 0, 0, 0]}"
             })
     void acceptsWhatTheCodeAccepts(String yaml) throws JsonProcessingException {
         assertThat(problems(yaml)).isEmpty();

@@ -12,6 +12,8 @@ import org.segformer3d.api.backend.BackendOptions;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.config.SegFormer3DConfig;
 import org.segformer3d.api.model.SegmentationModel;
+import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.Device;
 import org.segformer3d.api.tensor.HostTensor;
@@ -137,8 +139,8 @@ final class FakeBackend implements Backend {
     }
 
     @Override
-    public SegmentationModel load(SegFormer3DConfig config, StateDict weights) {
-        return new FakeModel(config, weights);
+    public SegmentationModel load(Network network, StateDict weights) {
+        return new FakeModel(((SegFormer3DNetwork) network).config(), weights);
     }
 
     @Override
