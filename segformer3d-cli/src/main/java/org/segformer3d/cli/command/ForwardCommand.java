@@ -96,8 +96,13 @@ public final class ForwardCommand implements Callable<Integer> {
                 Scope scope = backend.newScope()) {
             long start = System.nanoTime();
             Tensor x = scope.tensor(tensor);
-            results.put(LOGITS, network.forward(scope, x).toHost());
+            HostTensor logits = network.forward(scope, x).toHost();
             nanos = System.nanoTime() - start;
+            results.put(
+                    LOGITS,
+                    isForSlices(architecture)
+                            ? logits.reshape(logits.size(0), logits.size(1), logits.size(3), logits.size(4))
+                            : logits);
             if (stages) {
                 List<Tensor> features = network.encode(scope, x);
                 for (int stage = 0; stage < features.size(); stage++) {
@@ -138,10 +143,18 @@ public final class ForwardCommand implements Callable<Integer> {
                     "has no tensor '" + INPUT + "'; its tensors are "
                             + file.tensors().keySet());
         }
+        if (tensor.rank() == 4 && isForSlices(network)) {
+            tensor = tensor.reshape(tensor.size(0), tensor.size(1), 1, tensor.size(2), tensor.size(3));
+        }
         if (tensor.rank() != 5 || tensor.elements() == 0 || tensor.size(1) != network.inChannels()) {
             throw unfit(tensor, network);
         }
         return tensor;
+    }
+
+    /** Returns whether the network takes volumes of depth one only; for it a slice (B,C,H,W) does as well. */
+    private static boolean isForSlices(Network network) {
+        return network.inputRule().exact().filter(size -> size.depth() == 1).isPresent();
     }
 
     private FileFormatException unfit(HostTensor tensor, Network network) {
