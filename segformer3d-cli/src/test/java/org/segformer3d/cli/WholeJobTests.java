@@ -451,9 +451,9 @@ class WholeJobTests {
 
         @Test
         void needsABackendThatTrains() {
-            Run refused = train("--backend", "reference");
+            Run refused = train("--backend", "onnxruntime");
             assertThat(refused.code()).isNotZero();
-            assertThat(refused.err()).contains("reference").hasLineCount(1);
+            assertThat(refused.err()).contains("onnxruntime").hasLineCount(1);
         }
     }
 
