@@ -142,7 +142,7 @@ class ServeCommandTests {
                 .write(second);
         Object[][] ways = {
             {"--overlap", 0.25, "--threads", 1},
-            {"--tta", "--threads", 1},
+            {"--tta-axes", 0, "--threads", 1},
             {"--blend", "constant", "--roi", "32,64,32", "--window-batch", 1, "--threads", 1},
             {"--postprocess", "keep_largest@1", "remove_small=60", "--threads", 1},
             {"--model", bundle + "," + second, "--tta-axes", 2, "--threads", 1}
