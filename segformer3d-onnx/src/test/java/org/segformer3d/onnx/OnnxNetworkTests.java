@@ -135,6 +135,28 @@ class OnnxNetworkTests {
         assertThat(session.getMetadata().getCustomMetadata()).containsEntry("labels", "[a, b]");
     }
 
+    @ParameterizedTest
+    @CsvSource({"2, 32, 48, 64", "1, 37, 41, 50"})
+    void theFoldedFormGivesTheSameLogits(int batch, int d, int h, int w) throws OrtException {
+        NetworkExport plain = new NetworkExport(SegFormer3DNetwork.of(CONFIG), weights, "1", Map.of());
+        HostTensor input = input(batch, 2, d, h, w);
+        float[] expected = onnx(input);
+        OrtSession before = session;
+        try (OrtSession folded = OrtEnvironment.getEnvironment().createSession(OnnxNetwork.toBytes(plain.folded()))) {
+            session = folded;
+            float[] found = onnx(input);
+            double largest = 0;
+            double difference = 0;
+            for (int n = 0; n < expected.length; n++) {
+                largest = Math.max(largest, Math.abs(expected[n]));
+                difference = Math.max(difference, Math.abs(expected[n] - found[n]));
+            }
+            assertThat(difference / largest).isLessThan(1e-4);
+        } finally {
+            session = before;
+        }
+    }
+
     @Test
     void equalNetworksAreEqualFiles() {
         NetworkExport network = new NetworkExport(SegFormer3DNetwork.of(CONFIG), weights, "1", Map.of());

@@ -6,7 +6,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.config.ConfigException;
+import org.segformer3d.api.network.FoldedSegFormer3D;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.weights.StateDict;
 
 /**
@@ -30,6 +33,21 @@ public record NetworkExport(
         Objects.requireNonNull(version, "version");
         metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
         weights.require(network.parameters());
+    }
+
+    /**
+     * Returns this export in the folded form: another network of fewer operations with the same logits up to rounding, see {@link
+     * FoldedSegFormer3D}.
+     *
+     * @throws ConfigException when the network has no folded form
+     */
+    public NetworkExport folded() {
+        if (!(network instanceof SegFormer3DNetwork plain)) {
+            throw ConfigException.of(
+                    "form", "folded for " + network.architecture(), "plain: only segformer3d is folded");
+        }
+        return new NetworkExport(
+                FoldedSegFormer3D.network(plain), size, FoldedSegFormer3D.weights(plain, weights), version, metadata);
     }
 
     /** Makes an export whose size nobody names. */

@@ -59,10 +59,10 @@ final class ScriptedNetwork {
 
     private ScriptedNetwork(NetworkExport network) {
         if (!(network.network() instanceof SegFormer3DNetwork paper)
-                || !paper.config().layers().isEmpty()) {
-            throw new ConfigException(
-                    "torchscript: found " + network.network().architecture()
-                            + " with other layers than the paper's, expected segformer3d with the paper's; format onnx takes any network");
+                || !paper.parameters().equals(ModelLayout.of(paper.config()).parameters())) {
+            throw new ConfigException("torchscript: found " + network.network().architecture()
+                    + " with other layers than the paper's, expected segformer3d in its plain form with the paper's; format onnx"
+                    + " takes any network");
         }
         this.config = paper.config();
         for (ParameterSpec spec : ModelLayout.of(config).parameters()) {

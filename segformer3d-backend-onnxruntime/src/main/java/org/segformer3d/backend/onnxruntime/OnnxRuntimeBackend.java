@@ -6,10 +6,12 @@ import java.nio.FloatBuffer;
 import java.util.Map;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.backend.BackendOptions.Implementation;
 import org.segformer3d.api.backend.heap.HeapBackend;
 import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
+import org.segformer3d.api.network.SegFormer3DNetwork;
 import org.segformer3d.api.tensor.DType;
 import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
@@ -54,7 +56,12 @@ final class OnnxRuntimeBackend extends HeapBackend<OnnxRuntimeScope, OnnxRuntime
     @Override
     public SegmentationModel load(Network network, StateDict weights) {
         requireOpen();
-        return new OnnxRuntimeModel(this, network, weights);
+        boolean folded = options().implementation() == Implementation.FOLDED;
+        if (folded && !(network instanceof SegFormer3DNetwork)) {
+            throw new BackendException("backend '" + name() + "' folds segformer3d only; found "
+                    + network.architecture() + "; ask for auto or plain");
+        }
+        return new OnnxRuntimeModel(this, network, weights, folded);
     }
 
     @Override

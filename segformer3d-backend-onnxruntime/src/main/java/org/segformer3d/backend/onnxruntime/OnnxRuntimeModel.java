@@ -24,18 +24,24 @@ import org.segformer3d.onnx.OnnxNetwork;
 final class OnnxRuntimeModel implements SegmentationModel {
     private final OnnxRuntimeBackend backend;
     private final Network network;
+    /** What is computed: the network, or its folded form. */
     private final NetworkExport export;
+
+    private final String implementation;
     private final Graphs logits;
     private final Graphs features;
     private final RunningCalls calls = new RunningCalls(this::release);
 
-    OnnxRuntimeModel(OnnxRuntimeBackend backend, Network network, StateDict weights) {
+    OnnxRuntimeModel(OnnxRuntimeBackend backend, Network network, StateDict weights, boolean folded) {
         this.backend = backend;
         this.network = network;
-        this.export = new NetworkExport(network, weights, "", Map.of());
+        NetworkExport plain = new NetworkExport(network, weights, "", Map.of());
+        this.export = folded ? plain.folded() : plain;
+        this.implementation = folded ? "folded" : "plain";
+        Network computed = export.network();
         this.logits = new Graphs((ops, parameters, input) ->
-                network.forward(ops, parameters, input).subList(0, 1));
-        this.features = new Graphs(network::encode);
+                computed.forward(ops, parameters, input).subList(0, 1));
+        this.features = new Graphs(computed::encode);
         // Most networks have one graph for all sizes, which is best made before the first volume comes.
         logits.of(network.inputRule().nearest(new Grid(1, 1, 1)));
     }
@@ -67,7 +73,7 @@ final class OnnxRuntimeModel implements SegmentationModel {
             if (known != null) {
                 return known;
             }
-            Recording recording = Recording.of(network, body, Optional.of(size));
+            Recording recording = Recording.of(export.network(), body, Optional.of(size));
             // A network may name no feature maps, and a graph without results isn't one.
             Loaded made = recording.outputs().isEmpty()
                     ? new Loaded(null, 0)
@@ -107,7 +113,7 @@ final class OnnxRuntimeModel implements SegmentationModel {
 
     @Override
     public String implementation() {
-        return "plain";
+        return implementation;
     }
 
     @Override

@@ -92,9 +92,9 @@ public final class OnnxRuntimeProvider implements BackendProvider {
         whyUnavailable(options.device()).ifPresent(reason -> {
             throw new BackendException(reason);
         });
-        if (options.implementation() == Implementation.FUSED || options.implementation() == Implementation.FOLDED) {
-            throw new BackendException("backend '" + NAME + "' has no " + options.implementation()
-                    + " implementation; ask for auto or plain");
+        if (options.implementation() == Implementation.FUSED) {
+            throw new BackendException(
+                    "backend '" + NAME + "' has no fused implementation; ask for auto, plain or folded");
         }
         if (options.computeType() != DType.FLOAT32) {
             throw new BackendException(

@@ -5,6 +5,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -48,6 +49,28 @@ public final class ExportCommand implements Callable<Integer> {
             description = "onnx (ONNX Runtime, OpenVINO, …) or torchscript (PyTorch without this software).")
     private NetworkExporter exporter;
 
+    /** The forms of a network. */
+    enum Form {
+        /** The paper's operations. */
+        PLAIN,
+        /** Fewer operations with other weights and the same logits up to rounding. */
+        FOLDED;
+
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    @Option(
+            names = "--form",
+            paramLabel = "FORM",
+            defaultValue = "plain",
+            description =
+                    "plain: the operations of the paper, the weights under their own names; folded: fewer operations with other weights"
+                            + " and the same logits up to rounding (default: ${DEFAULT-VALUE}).")
+    private Form form;
+
     @Option(names = "--output", paramLabel = "FILE", required = true, description = "File to write.")
     private Path output;
 
@@ -58,12 +81,13 @@ public final class ExportCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Outputs.checkFile(output, List.of());
         ModelBundle bundle = source.read();
-        NetworkExport network = new NetworkExport(
+        NetworkExport plain = new NetworkExport(
                 bundle.network(),
                 Optional.of(bundle.inference().roi()),
                 bundle.weights(),
                 Provenance.version(),
                 metadata(bundle));
+        NetworkExport network = form == Form.FOLDED ? plain.folded() : plain;
         AtomicFiles.write(output, out -> exporter.write(network, out));
         long bytes = Files.size(output);
         if (json) {
