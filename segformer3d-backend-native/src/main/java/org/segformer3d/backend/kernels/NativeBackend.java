@@ -1,6 +1,5 @@
 package org.segformer3d.backend.kernels;
 
-import java.nio.FloatBuffer;
 import java.util.Map;
 import org.segformer3d.api.backend.BackendException;
 import org.segformer3d.api.backend.BackendOptions;
@@ -9,8 +8,6 @@ import org.segformer3d.api.block.Grid;
 import org.segformer3d.api.model.SegmentationModel;
 import org.segformer3d.api.network.Network;
 import org.segformer3d.api.network.SegFormer3DNetwork;
-import org.segformer3d.api.tensor.DType;
-import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 import org.segformer3d.api.weights.StateDict;
@@ -63,27 +60,7 @@ final class NativeBackend extends HeapBackend<NativeScope, NativeTensor> {
     @Override
     public Tensor resizeCanvas(Scope scope, Tensor x, Grid size) {
         NativeScope owner = scope(scope);
-        HostTensor input = tensor(x).host();
-        long[] shape = input.shape();
-        Grid from = Grid.of(shape);
-        int maps = Math.toIntExact(shape[0] * shape[1]);
-        FloatBuffer source = input.floatBuffer();
-        HostTensor resized =
-                HostTensor.zeros(DType.FLOAT32, shape[0], shape[1], size.depth(), size.height(), size.width());
-        FloatBuffer target = resized.floatBuffer();
-        int width = Math.min(from.width(), size.width());
-        for (int map = 0; map < maps; map++) {
-            for (int d = 0; d < Math.min(from.depth(), size.depth()); d++) {
-                for (int h = 0; h < Math.min(from.height(), size.height()); h++) {
-                    target.put(
-                            ((map * size.depth() + d) * size.height() + h) * size.width(),
-                            source,
-                            ((map * from.depth() + d) * from.height() + h) * from.width(),
-                            width);
-                }
-            }
-        }
-        return owner.own(resized);
+        return owner.own(canvas(tensor(x).host(), size));
     }
 
     @Override

@@ -332,14 +332,7 @@ final class MetaImageHeader {
     }
 
     private List<Path> voxelFiles() throws VolumeFormatException {
-        if (dataFiles.isEmpty()) {
-            return List.of(file);
-        }
-        List<Path> files = new ArrayList<>();
-        for (String name : dataFiles) {
-            files.add(HeaderText.beside(file, name));
-        }
-        return files;
+        return HeaderText.voxelFiles(file, dataFiles);
     }
 
     VolumeHeader toVolumeHeader() throws VolumeFormatException {

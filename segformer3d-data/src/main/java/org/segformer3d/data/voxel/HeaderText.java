@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.segformer3d.data.volume.VolumeFormatException;
 
 /** The lines of a header of text, which voxels may follow. A header of more than a mebibyte isn't one. */
@@ -53,6 +55,22 @@ public final class HeaderText implements AutoCloseable {
     /** Returns how many bytes the lines took that were read. */
     public long position() {
         return position;
+    }
+
+    /**
+     * Returns the files with the voxels that a header names, which lie beside it; the header's own file where it names none.
+     *
+     * @throws VolumeFormatException when a name leads elsewhere
+     */
+    public static List<Path> voxelFiles(Path header, List<String> names) throws VolumeFormatException {
+        if (names.isEmpty()) {
+            return List.of(header);
+        }
+        List<Path> files = new ArrayList<>();
+        for (String name : names) {
+            files.add(beside(header, name));
+        }
+        return files;
     }
 
     /**

@@ -1,8 +1,12 @@
 package org.segformer3d.api.backend.heap;
 
+import java.nio.FloatBuffer;
 import java.util.Objects;
 import org.segformer3d.api.backend.Backend;
 import org.segformer3d.api.backend.BackendOptions;
+import org.segformer3d.api.block.Grid;
+import org.segformer3d.api.tensor.DType;
+import org.segformer3d.api.tensor.HostTensor;
 import org.segformer3d.api.tensor.Scope;
 import org.segformer3d.api.tensor.Tensor;
 
@@ -90,5 +94,29 @@ public abstract class HeapBackend<S extends HeapScope, T extends HeapTensor<?>> 
         T own = tensors.cast(tensor);
         own.values();
         return own;
+    }
+
+    /** Zero-pads or crops float32 (B,C,D,H,W) at the far end of each axis. */
+    protected static HostTensor canvas(HostTensor input, Grid size) {
+        long[] shape = input.shape();
+        Grid from = Grid.of(shape);
+        int maps = Math.toIntExact(shape[0] * shape[1]);
+        FloatBuffer source = input.floatBuffer();
+        HostTensor resized =
+                HostTensor.zeros(DType.FLOAT32, shape[0], shape[1], size.depth(), size.height(), size.width());
+        FloatBuffer target = resized.floatBuffer();
+        int width = Math.min(from.width(), size.width());
+        for (int map = 0; map < maps; map++) {
+            for (int d = 0; d < Math.min(from.depth(), size.depth()); d++) {
+                for (int h = 0; h < Math.min(from.height(), size.height()); h++) {
+                    target.put(
+                            ((map * size.depth() + d) * size.height() + h) * size.width(),
+                            source,
+                            ((map * from.depth() + d) * from.height() + h) * from.width(),
+                            width);
+                }
+            }
+        }
+        return resized;
     }
 }
